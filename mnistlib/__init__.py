@@ -1,0 +1,1 @@
+"""MNIST embedded, and the small plain pieces that learn to read it."""
