@@ -96,7 +96,9 @@ class Digits:
                     f"not {values.dtype} of shape {list(values.shape)}"
                 )
         if n and not (0 <= int(self.labels.min()) and int(self.labels.max()) <= 9):
-            raise ValueError(f"labels must be digits 0 to 9; found {sorted(set(self.labels.tolist()) - set(range(10)))}")
+            raise ValueError(
+                f"labels must be digits 0 to 9; found {sorted(set(self.labels.tolist()) - set(range(10)))}"
+            )
 
     @cached_property
     def floats(self) -> Tensor:
@@ -366,9 +368,7 @@ def _wrong_files(folder: Path, verify: bool) -> list[str]:
         for directory, _, names in os.walk(folder / part):
             within = Path(directory).relative_to(folder).as_posix()
             sizes.update({f"{within}/{name}": (Path(directory) / name).stat().st_size for name in names})
-    strangers = sorted(
-        name for name in sizes.keys() - expected.keys() if Path(name).suffix.lower() in IMAGE_SUFFIXES
-    )
+    strangers = sorted(name for name in sizes.keys() - expected.keys() if Path(name).suffix.lower() in IMAGE_SUFFIXES)
     if strangers:
         shown = ", ".join(strangers[:3]) + (" ..." if len(strangers) > 3 else "")
         raise DamagedDataError(
@@ -449,16 +449,17 @@ def from_folder(folder: str | os.PathLike[str]) -> Digits:
         if subfolder.name not in {str(digit) for digit in range(10)}:
             raise DamagedDataError(
                 f"{subfolder}: the label of an image is its folder's name, so that must be a digit 0 to 9, "
-                f"not {subfolder.name!r}" + (
-                    f"; did you mean from_folder({str(subfolder)!r})?" if subfolder.name in ("train", "valid") else ""
-                )
+                f"not {subfolder.name!r}"
+                + (f"; did you mean from_folder({str(subfolder)!r})?" if subfolder.name in ("train", "valid") else "")
             )
         for file in sorted(subfolder.iterdir(), key=lambda p: p.name):
             if file.name.startswith(".") or file.suffix.lower() not in IMAGE_SUFFIXES:
                 continue
             images.append(_read_grey(file))
             labels.append(int(subfolder.name))
-            numbers.append(int(file.stem) if file.stem.isascii() and file.stem.isdigit() and len(file.stem) < 19 else -1)
+            numbers.append(
+                int(file.stem) if file.stem.isascii() and file.stem.isdigit() and len(file.stem) < 19 else -1
+            )
     if not images:
         raise DamagedDataError(f"{folder}: no images found in subfolders named 0 to 9")
     return Digits(torch.from_numpy(np.stack(images)), torch.tensor(labels), torch.tensor(numbers))

@@ -1,0 +1,671 @@
+"""The Learner: a training loop that announces what it does, and callbacks that listen.
+
+The loop itself is short.  Everything else (recording, the table of epochs, schedules) hears its
+events: see `Callback` for their names and order.
+"""
+
+import math
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from mnistlib.metrics import RunningMean
+from mnistlib.optimizer import SGD
+from mnistlib.runtime import default_device
+
+__all__ = ["Callback", "Learner", "LearningRates", "OneCycle", "ProgressTable", "Recorder", "StopFitError"]
+
+Batches = Iterable[tuple[Tensor, Tensor]]
+Function = Callable[[Tensor, Tensor], Tensor]
+
+
+class Loaders(Protocol):
+    """What a Learner needs of its data: a pair of sized iterables of batches."""
+
+    @property
+    def train(self) -> Any: ...
+    @property
+    def valid(self) -> Any: ...
+
+
+class Optimizer(Protocol):
+    """What a Learner needs of an optimizer."""
+
+    def step(self) -> Any: ...
+    def zero_grad(self) -> Any: ...
+
+
+class StopFitError(Exception):
+    """Raise it in a callback to end the training early; `Learner.fit` then returns as if it were done."""
+
+
+class Callback:
+    """Something that listens while a Learner trains; override the events you care for.
+
+    In the order in which they happen::
+
+        before_fit
+            before_epoch
+                before_train
+                    before_batch  after_pred  after_loss  after_backward  after_step  after_batch
+                after_train
+                before_validate
+                    before_batch  after_pred  after_loss  after_batch
+                after_validate
+            after_epoch
+        after_fit
+
+    Each event is a method that takes the Learner, whose attributes tell what is going on: ``epoch``,
+    ``n_epochs``, ``batch``, ``n_batches``, ``training``, ``xb``, ``yb``, ``preds``, ``loss``, ``opt``, ``recorder``.
+    ``after_fit`` happens however the training ends.
+
+    Examples
+    --------
+    >>> class CountBatches(Callback):
+    ...     n = 0
+    ...
+    ...     def after_step(self, learn):
+    ...         self.n += 1
+    """
+
+    def before_fit(self, learn: "Learner") -> None: ...
+    def before_epoch(self, learn: "Learner") -> None: ...
+    def before_train(self, learn: "Learner") -> None: ...
+    def before_batch(self, learn: "Learner") -> None: ...
+    def after_pred(self, learn: "Learner") -> None: ...
+    def after_loss(self, learn: "Learner") -> None: ...
+    def after_backward(self, learn: "Learner") -> None: ...
+    def after_step(self, learn: "Learner") -> None: ...
+    def after_batch(self, learn: "Learner") -> None: ...
+    def after_train(self, learn: "Learner") -> None: ...
+    def before_validate(self, learn: "Learner") -> None: ...
+    def after_validate(self, learn: "Learner") -> None: ...
+    def after_epoch(self, learn: "Learner") -> None: ...
+    def after_fit(self, learn: "Learner") -> None: ...
+
+
+class Recorder(Callback):
+    """Keep what happened: losses and learning rates a batch, losses and metrics an epoch.
+
+    Nothing is read back from the device before an epoch's training is over.
+
+    Attributes
+    ----------
+    names : list of str
+        ``train_loss``, ``valid_loss`` and the metrics' names.
+    values : list of list of float
+        For each epoch a value for each name.
+    seconds : list of float
+        How long each epoch took.
+    losses : list of float
+        The loss of every training batch.
+    smooth_losses : list of float
+        The same, as a moving average (see `smooth`); its last value in an epoch is that epoch's ``train_loss``.
+    lrs : list of float
+        The learning rate of every training batch.
+    """
+
+    def __init__(self) -> None:
+        self._clear([])
+
+    def _clear(self, names: list[str]) -> None:
+        self.names = names
+        self.values: list[list[float]] = []
+        self.seconds: list[float] = []
+        self.losses: list[float] = []
+        self.smooth_losses: list[float] = []
+        self.lrs: list[float] = []
+        self._waiting: list[Tensor] = []
+        self._average = torch.tensor(0.0)
+
+    def before_fit(self, learn: "Learner") -> None:
+        self._clear(["train_loss", "valid_loss", *learn.metric_names])
+
+    def before_epoch(self, learn: "Learner") -> None:
+        self._start = time.perf_counter()
+
+    def after_loss(self, learn: "Learner") -> None:
+        if learn.training:
+            self._waiting.append(learn.loss.detach())
+            self.lrs.append(learning_rate(learn.opt))
+
+    def after_train(self, learn: "Learner") -> None:
+        self._collect(learn.epoch)
+
+    def after_epoch(self, learn: "Learner") -> None:
+        train_loss = self.smooth_losses[-1] if self.smooth_losses else math.nan
+        self.values.append([train_loss, *learn.final_values])
+        self.seconds.append(time.perf_counter() - self._start)
+
+    def after_fit(self, learn: "Learner") -> None:
+        self._collect(learn.epoch)  # what an interrupted epoch left
+
+    def _collect(self, epoch: int) -> None:
+        """Read the waiting losses from the device, all at once."""
+        if not self._waiting:
+            return
+        losses = torch.stack(self._waiting).cpu()
+        self._waiting = []
+        finite = torch.isfinite(losses)
+        for loss in losses:
+            self._average = self.smooth(loss, self._average)
+            self.losses.append(loss.item())
+            self.smooth_losses.append((self._average / (1 - 0.98 ** len(self.losses))).item())
+        if not finite.all():
+            batch = int((~finite).nonzero()[0])
+            raise FloatingPointError(
+                f"the loss became {losses[batch].item()} at epoch {epoch}, batch {batch} (both counted from 0): the "
+                "parameters are spoilt from there on; start again from fresh ones with a smaller learning rate, "
+                "and look for NaN or infinity in the inputs"
+            )
+
+    @staticmethod
+    def smooth(loss: Tensor, average: Tensor) -> Tensor:
+        """Move the average a fiftieth of the way to the new loss.
+
+        Divided by ``1 - 0.98**n`` after n losses it makes up for having started at 0.  This is the
+        average that fastai prints as ``train_loss``; it goes on across epochs.
+        """
+        return torch.lerp(loss.float(), average, 0.98)
+
+    def __getitem__(self, name: str) -> list[float]:
+        """Return the values of one name, an epoch each.
+
+        Raises
+        ------
+        KeyError
+            If nothing of that name was recorded.
+        """
+        if name not in self.names:
+            raise KeyError(f"{name!r} was not recorded; there are {self.names}")
+        at = self.names.index(name)
+        return [row[at] for row in self.values]
+
+
+class ProgressTable(Callback):
+    """Print a row an epoch; in a terminal also a progress bar, and the seconds that each epoch took.
+
+    The seconds stay out of notebooks and files, so that the same run prints the same text.
+    """
+
+    def before_fit(self, learn: "Learner") -> None:
+        self._timed = sys.stdout.isatty()
+        names = ["epoch", *learn.recorder.names, *(["seconds"] if self._timed else [])]
+        self._widths = [max(len(name), 5 if name == "epoch" else 8) for name in names]
+        self._print(names)
+        total = learn.n_epochs * learn.n_batches
+        self._bar = tqdm(total=total, unit="batch", leave=False, disable=None)  # None: only in a terminal
+
+    def after_step(self, learn: "Learner") -> None:
+        self._bar.update()
+
+    def after_epoch(self, learn: "Learner") -> None:
+        row = [f"{value:.6f}" for value in learn.recorder.values[-1]]
+        seconds = [f"{learn.recorder.seconds[-1]:.2f}"] if self._timed else []
+        self._bar.clear()
+        self._print([str(learn.epoch), *row, *seconds])
+        self._bar.refresh()
+
+    def after_fit(self, learn: "Learner") -> None:
+        self._bar.close()
+
+    def _print(self, cells: list[str]) -> None:
+        print("  ".join(cell.rjust(width) for cell, width in zip(cells, self._widths, strict=True)))
+
+
+class OneCycle(Callback):
+    """Raise the learning rate from low to ``lr_max``, then lower it to almost nothing, along two half cosines.
+
+    Where the optimizer has momentum, that moves the other way round.
+
+    Parameters
+    ----------
+    lr_max : float
+        The highest learning rate.
+    pct_start : float
+        The share of all batches on the way up, between 0 and 1.
+    div, div_final : float
+        How much lower than ``lr_max`` the first and the last learning rate are.
+    moms : tuple of three floats
+        Momentum at the start, at the top and at the end.
+
+    Notes
+    -----
+    After L. N. Smith, "Super-convergence" (2018); shape and defaults are those of fastai's ``fit_one_cycle``.
+    """
+
+    def __init__(
+        self,
+        lr_max: float,
+        pct_start: float = 0.25,
+        div: float = 25.0,
+        div_final: float = 1e5,
+        moms: tuple[float, float, float] = (0.95, 0.85, 0.95),
+    ) -> None:
+        if not 0 < pct_start < 1:
+            raise ValueError(f"pct_start must lie between 0 and 1, not {pct_start}")
+        self.lrs = (lr_max / div, lr_max, lr_max / div_final)
+        self.pct_start, self.moms = pct_start, moms
+
+    def before_batch(self, learn: "Learner") -> None:
+        if learn.training:
+            done = (learn.epoch * learn.n_batches + learn.batch) / (learn.n_epochs * learn.n_batches)
+            set_hyper(learn.opt, lr=self.at(done, self.lrs), mom=self.at(done, self.moms))
+
+    def at(self, done: float, values: tuple[float, float, float]) -> float:
+        """Return the value when a share ``done`` (0 to 1) of all batches is over.
+
+        >>> cycle = OneCycle(lr_max=1.0)
+        >>> [round(cycle.at(done, cycle.lrs), 3) for done in (0, 0.125, 0.25, 0.625, 1)]
+        [0.04, 0.52, 1.0, 0.5, 0.0]
+        """
+        start, top, end = values
+        if done < self.pct_start:
+            return half_cosine(start, top, done / self.pct_start)
+        return half_cosine(top, end, (done - self.pct_start) / (1 - self.pct_start))
+
+
+def half_cosine(start: float, end: float, done: float) -> float:
+    """Go from ``start`` to ``end`` along half a cosine: slowly, quickly, slowly."""
+    return start + (1 + math.cos(math.pi * (1 - done))) * (end - start) / 2
+
+
+def learning_rate(opt: Any) -> float:
+    """Return the learning rate of an optimizer's last group."""
+    hypers = getattr(opt, "hypers", None) or opt.param_groups  # fastai's optimizers, everybody else's
+    return float(hypers[-1]["lr"])
+
+
+def set_hyper(opt: Any, lr: float, mom: float | None = None) -> None:
+    """Set the learning rate, and the momentum where there is one, of our, torch's or fastai's optimizer."""
+    if hasattr(opt, "set_hyper"):  # fastai keeps its settings behind this method
+        opt.set_hyper("lr", lr)
+        if mom is not None and "mom" in opt.hypers[-1]:
+            opt.set_hyper("mom", mom)
+        return
+    for group in opt.param_groups:
+        group["lr"] = lr
+        if mom is not None and "betas" in group:
+            group["betas"] = (mom, *group["betas"][1:])
+        elif mom is not None and group.get("momentum"):
+            group["momentum"] = mom
+
+
+class LearningRates(NamedTuple):
+    """What `Learner.lr_find` tried and saw: ``lrs``, smoothed ``losses``, and a ``suggestion``."""
+
+    lrs: list[float]
+    losses: list[float]
+    suggestion: float
+
+
+class _RangeTest(Callback):
+    """Raise the learning rate batch by batch until the loss blows up."""
+
+    def __init__(self, start: float, end: float, n: int) -> None:
+        self.start, self.end, self.n = start, end, n
+        self.lrs: list[float] = []
+        self.losses: list[float] = []
+        self._average = torch.tensor(0.0)
+
+    def before_batch(self, learn: "Learner") -> None:
+        if learn.training:
+            set_hyper(learn.opt, self.start * (self.end / self.start) ** (len(self.lrs) / (self.n - 1)))
+
+    def after_loss(self, learn: "Learner") -> None:
+        if not learn.training:
+            return
+        self.lrs.append(learning_rate(learn.opt))
+        self._average = Recorder.smooth(learn.loss.detach().cpu(), self._average)
+        smooth = (self._average / (1 - 0.98 ** len(self.lrs))).item()
+        if not math.isfinite(smooth):
+            self.lrs.pop()
+            raise StopFitError
+        self.losses.append(smooth)
+        if len(self.lrs) == self.n or smooth > 4 * min(self.losses):
+            raise StopFitError
+
+
+class Learner:
+    """A model, the data it learns from, and how: everything that training needs, in one object.
+
+    Parameters
+    ----------
+    dls : DataLoaders
+        Its ``train`` and ``valid`` give batches ``(xb, yb)``; ours, torch's and fastai's loaders all do.
+    model : nn.Module
+        Moved to the device.
+    loss_func : callable
+        ``loss_func(preds, yb)`` gives a scalar tensor; the mean over the batch.
+    opt_func : callable
+        ``opt_func(params, lr=...)`` gives an optimizer; `SGD`, or a class of ``torch.optim``, or fastai's.
+    metrics : sequence of callables
+        Each ``metric(preds, yb)`` gives one number; averaged over the validation images.
+    cbs : sequence of Callback
+        Listeners besides the `Recorder` and the table of epochs, called after these two, in this order.
+    device : str or torch.device, optional
+        Without it: where the training batches live.
+    verbose : bool
+        Print the table of epochs.
+
+    Raises
+    ------
+    ValueError
+        If a loader is empty, or the model has nothing to train.
+    TypeError
+        If a metric or a callback cannot be used as one.
+
+    Examples
+    --------
+    >>> from mnistlib.data import mnist_sample
+    >>> from mnistlib.loader import DataLoader, DataLoaders
+    >>> from mnistlib.losses import mnist_loss
+    >>> from mnistlib.metrics import batch_accuracy
+    >>> from mnistlib.models import linear
+    >>> from mnistlib.runtime import set_seed
+    >>> set_seed(0)
+    >>> train, valid = mnist_sample()
+    >>> dls = DataLoaders(
+    ...     DataLoader(train.flat, train.is_a(3), batch_size=256, shuffle=True),
+    ...     DataLoader(valid.flat, valid.is_a(3), batch_size=256),
+    ... )
+    >>> learn = Learner(dls, linear(), mnist_loss, metrics=[batch_accuracy], verbose=False)
+    >>> learn.fit(5, lr=1.0)
+    >>> learn.recorder["batch_accuracy"][-1] > 0.97
+    True
+    """
+
+    def __init__(
+        self,
+        dls: Loaders,
+        model: nn.Module,
+        loss_func: Function,
+        opt_func: Callable[..., Any] = SGD,
+        metrics: Function | Sequence[Function] = (),
+        cbs: Callback | Sequence[Callback] = (),
+        *,
+        device: str | torch.device | None = None,
+        verbose: bool = True,
+    ) -> None:
+        self.metrics = [metrics] if callable(metrics) else list(metrics)
+        for metric in self.metrics:
+            if not callable(metric):
+                raise TypeError(f"a metric must be a function of predictions and targets, not {metric!r}")
+        for name, loader in (("training", dls.train), ("validation", dls.valid)):
+            if len(loader) == 0:
+                raise ValueError(f"the {name} loader is empty: it gives no batch")
+        self.params = [p for p in model.parameters() if p.requires_grad]
+        if not self.params:
+            raise ValueError("the model has no parameter that requires a gradient: there is nothing to train")
+        if device is None:
+            device = getattr(dls.train, "device", None) or default_device()
+        self.device = torch.device(device)
+        self.dls, self.model = dls, model.to(self.device)
+        self.loss_func, self.opt_func = loss_func, opt_func
+        self.recorder = Recorder()
+        self.cbs: list[Callback] = [self.recorder, *([ProgressTable()] if verbose else [])]
+        self.cbs += _listeners(cbs)
+        self.opt: Any = None
+        self.epoch = self.n_epochs = self.batch = self.n_batches = 0
+        self.training = False
+        self.final_values: list[float] = []
+
+    @property
+    def metric_names(self) -> list[str]:
+        """The names of the metric functions."""
+        return [getattr(metric, "__name__", type(metric).__name__) for metric in self.metrics]
+
+    # -- training ------------------------------------------------------------------------------
+
+    def fit(self, n_epochs: int, lr: float, cbs: Callback | Sequence[Callback] = ()) -> None:
+        """Train for some epochs and validate after each.
+
+        A second call goes on with the same parameters and the same optimizer.  Interrupting it
+        (Ctrl-C) leaves model and recorder as they are after the last whole step.
+
+        Parameters
+        ----------
+        n_epochs : int
+            How often to go through the training data, 1 or more.
+        lr : float
+            The learning rate, above 0.
+        cbs : sequence of Callback
+            Listeners for this call only.
+
+        Raises
+        ------
+        ValueError
+            If an argument is out of range, or the loss is not a scalar.
+        FloatingPointError
+            If the loss stops being finite; said at the end of that epoch.
+        """
+        if n_epochs < 1:
+            raise ValueError(f"n_epochs must be 1 or more, not {n_epochs}")
+        if not (lr > 0 and math.isfinite(lr)):
+            raise ValueError(f"the learning rate must be a finite number above 0, not {lr}")
+        if self.opt is None:
+            self.opt = self.opt_func(self.params, lr=lr)
+        set_hyper(self.opt, lr)
+        self.n_epochs, self.n_batches = n_epochs, len(self.dls.train)
+        usual, self.cbs = self.cbs, [*self.cbs, *_listeners(cbs)]
+        try:
+            self.epoch = 0
+            self._tell("before_fit")
+            for self.epoch in range(n_epochs):
+                self._tell("before_epoch")
+                self._train_epoch()
+                self.final_values = self.validate()
+                self._tell("after_epoch")
+        except StopFitError:
+            pass
+        finally:
+            try:
+                self._tell("after_fit")
+            finally:
+                self.cbs = usual
+
+    def fit_one_cycle(self, n_epochs: int, lr_max: float, **cycle: Any) -> None:
+        """Train with a learning rate that rises to ``lr_max`` and falls again.
+
+        Parameters
+        ----------
+        n_epochs : int
+            As for `fit`.
+        lr_max : float
+            The highest learning rate.
+        **cycle
+            Further settings of `OneCycle`.
+        """
+        self.fit(n_epochs, lr_max, cbs=[OneCycle(lr_max, **cycle)])
+
+    def _train_epoch(self) -> None:
+        self.model.train()
+        self.training = True
+        self._tell("before_train")
+        for self.batch, (xb, yb) in enumerate(self.dls.train):
+            self._take(xb, yb)
+            self.loss.backward()
+            self._tell("after_backward")
+            self.opt.step()
+            self._tell("after_step")
+            self.opt.zero_grad()
+            self._tell("after_batch")
+        self._tell("after_train")
+
+    def validate(self) -> list[float]:
+        """Return the loss and the metrics over the validation set, in the order of the recorder's names."""
+        means = [RunningMean() for _ in [self.loss_func, *self.metrics]]
+        self.model.eval()
+        self.training = False
+        self._tell("before_validate")
+        with torch.no_grad():
+            for self.batch, (xb, yb) in enumerate(self.dls.valid):
+                self._take(xb, yb)
+                for mean, value in zip(means, [self.loss, *map(self._measure, self.metrics)], strict=True):
+                    mean.add(value, len(self.yb))
+                self._tell("after_batch")
+        self._tell("after_validate")
+        return [mean.value.item() for mean in means]
+
+    def _take(self, xb: Tensor, yb: Tensor) -> None:
+        """Bring a batch to the device, predict, and compute the loss."""
+        self.xb, self.yb = xb.to(self.device), yb.to(self.device)
+        self._tell("before_batch")
+        self.preds = self.model(self.xb)
+        self._tell("after_pred")
+        self.loss = self.loss_func(self.preds, self.yb)
+        if self.loss.ndim != 0:
+            raise ValueError(
+                f"loss_func must give one number for the batch, not a tensor of shape {list(self.loss.shape)}; "
+                "take its mean()"
+            )
+        self._tell("after_loss")
+
+    def _measure(self, metric: Function) -> Tensor:
+        value = metric(self.preds, self.yb)
+        if isinstance(value, (int, float)):
+            return torch.tensor(float(value))
+        if not isinstance(value, Tensor) or value.ndim != 0:
+            seen = f"a tensor of shape {list(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+            name = getattr(metric, "__name__", type(metric).__name__)
+            raise TypeError(f"the metric {name} must give one number for the batch, not {seen}")
+        return value
+
+    def _tell(self, event: str) -> None:
+        for cb in self.cbs:
+            getattr(cb, event)(self)
+
+    # -- finding a learning rate ---------------------------------------------------------------
+
+    def lr_find(self, start: float = 1e-7, end: float = 10.0, n: int = 100) -> LearningRates:
+        """Try growing learning rates on a mock training, then put the model back as it was.
+
+        Parameters
+        ----------
+        start, end : float
+            The first and last learning rate tried.
+        n : int
+            How many steps lie between them; fewer are made if the loss blows up.
+
+        Returns
+        -------
+        LearningRates
+            ``suggestion`` is a tenth of the learning rate at which the loss was lowest.
+        """
+        if not (0 < start < end) or n < 2:
+            raise ValueError(f"lr_find needs 0 < start < end and n of 2 or more, not {start}, {end}, {n}")
+        state = {name: value.clone() for name, value in self.model.state_dict().items()}
+        usual, opt, random = self.cbs, self.opt, torch.get_rng_state()
+        test = _RangeTest(start, end, n)
+        try:
+            self.cbs, self.opt = [test], None
+            self.fit(n // len(self.dls.train) + 1, lr=start)
+        finally:
+            self.cbs, self.opt = usual, opt
+            self.model.load_state_dict(state)
+            torch.set_rng_state(random)
+        lowest = min(range(len(test.losses)), key=test.losses.__getitem__)
+        return LearningRates(test.lrs, test.losses, test.lrs[lowest] / 10)
+
+    # -- using, keeping, describing --------------------------------------------------------------
+
+    def predict(self, x: Tensor, batch_size: int = 1024) -> Tensor:
+        """Return the model's raw scores for inputs ``[N, ...]``, on the CPU.
+
+        Parameters
+        ----------
+        x : Tensor
+            Inputs as the model takes them, N at least 1.
+        batch_size : int
+            How many go through the model at once.
+        """
+        self.model.eval()
+        with torch.no_grad():
+            return torch.cat([self.model(xb.to(self.device)).cpu() for xb in x.split(batch_size)])
+
+    def save(self, file: str | os.PathLike[str]) -> Path:
+        """Write the model's weights as safetensors; the file appears whole or not at all.
+
+        Parameters
+        ----------
+        file : path
+            Its folder must exist.
+
+        Returns
+        -------
+        Path
+            The file.
+        """
+        file = Path(file)
+        state = {name: value.detach().cpu().contiguous() for name, value in self.model.state_dict().items()}
+        handle, unfinished = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.", suffix=".unfinished")
+        os.close(handle)
+        try:
+            save_file(state, unfinished)
+            os.replace(unfinished, file)
+        except BaseException:
+            Path(unfinished).unlink(missing_ok=True)
+            raise
+        return file
+
+    def load(self, file: str | os.PathLike[str]) -> None:
+        """Read weights that `save` wrote, all of them or none.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        ValueError
+            If the file is damaged, or holds the weights of another architecture; the message lists what differs.
+        """
+        try:
+            state = load_file(file, device="cpu")
+        except SafetensorError as error:
+            raise ValueError(f"{file}: not a whole safetensors file ({error})") from error
+        own = {name: list(value.shape) for name, value in self.model.state_dict().items()}
+        found = {name: list(value.shape) for name, value in state.items()}
+        if own != found:
+            names = sorted(name for name in own.keys() | found.keys() if own.get(name) != found.get(name))
+            differ = "; ".join(f"{n}: model {own.get(n, 'none')}, file {found.get(n, 'none')}" for n in names[:5])
+            raise ValueError(f"{file}: the weights are not this model's ({differ})")
+        self.model.load_state_dict(state)
+
+    def summary(self) -> str:
+        """Return a table of the model's layers: what each gives for one batch, and its number of parameters."""
+        rows: list[tuple[str, str, str]] = []
+
+        def note(layer: nn.Module, _: Any, output: Tensor) -> None:
+            n = sum(p.numel() for p in layer.parameters())
+            rows.append((type(layer).__name__, str(list(output.shape)), f"{n:,}"))
+
+        layers = [m for m in self.model.modules() if not list(m.children())]
+        hooks = [layer.register_forward_hook(note) for layer in layers]
+        try:
+            self.predict(next(iter(self.dls.valid))[0])
+        finally:
+            for hook in hooks:
+                hook.remove()
+        total = sum(p.numel() for p in self.model.parameters())
+        rows = [("layer", "output", "parameters"), *rows, ("total", "", f"{total:,}")]
+        widths = [max(len(row[i]) for row in rows) for i in range(3)]
+        return "\n".join(
+            f"{name.ljust(widths[0])}  {shape.ljust(widths[1])}  {n.rjust(widths[2])}" for name, shape, n in rows
+        )
+
+
+def _listeners(cbs: Callback | Sequence[Callback]) -> list[Callback]:
+    listeners = [cbs] if isinstance(cbs, Callback) else list(cbs)
+    for cb in listeners:
+        if not isinstance(cb, Callback):
+            raise TypeError(f"a callback must be an instance of Callback, not {cb!r}; a class needs its brackets ()")
+    return listeners

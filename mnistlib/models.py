@@ -1,0 +1,72 @@
+"""Models: each takes images as rows of 784 pixels and returns raw scores."""
+
+from torch import nn
+
+__all__ = ["conv_net", "linear", "simple_net"]
+
+
+def linear(n_in: int = 784, n_out: int = 1) -> nn.Module:
+    """Return one weight for each pixel and output, and a bias for each output.
+
+    Parameters
+    ----------
+    n_in, n_out : int
+        Number of pixels and of scores.
+
+    Examples
+    --------
+    >>> [tuple(p.shape) for p in linear().parameters()]
+    [(1, 784), (1,)]
+    """
+    return nn.Linear(n_in, n_out)
+
+
+def simple_net(n_in: int = 784, n_hidden: int = 30, n_out: int = 1) -> nn.Sequential:
+    """Return two linear layers with a ReLU between them.
+
+    Parameters
+    ----------
+    n_in, n_hidden, n_out : int
+        Number of pixels, of activations between the layers, and of scores.
+
+    Examples
+    --------
+    >>> sum(p.numel() for p in simple_net().parameters())
+    23581
+    """
+    return nn.Sequential(nn.Linear(n_in, n_hidden), nn.ReLU(), nn.Linear(n_hidden, n_out))
+
+
+def conv_net(n_out: int = 1, widths: tuple[int, ...] = (16, 32, 64)) -> nn.Sequential:
+    """Return a small convolutional net: each layer looks at 3x3 patches and halves the picture's side.
+
+    Every convolution is followed by batch normalisation, a ReLU and a 2x2 maximum; at the end each
+    channel is averaged over what is left of the picture.
+
+    Parameters
+    ----------
+    n_out : int
+        Number of scores.
+    widths : tuple of int
+        Channels of each layer; at most 4 layers, since 28 can be halved four times.
+
+    Raises
+    ------
+    ValueError
+        If there is no layer, or more than the picture has room for.
+
+    Examples
+    --------
+    >>> import torch
+    >>> conv_net(n_out=10)(torch.zeros(2, 784)).shape
+    torch.Size([2, 10])
+    >>> sum(p.numel() for p in conv_net().parameters())
+    23473
+    """
+    if not 1 <= len(widths) <= 4:
+        raise ValueError(f"conv_net needs 1 to 4 layers, not {len(widths)}")
+    layers: list[nn.Module] = [nn.Unflatten(1, (1, 28, 28))]
+    for n_in, n in zip((1, *widths), widths, strict=False):
+        layers += [nn.Conv2d(n_in, n, 3, padding=1, bias=False), nn.BatchNorm2d(n), nn.ReLU(), nn.MaxPool2d(2)]
+    layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(widths[-1], n_out)]
+    return nn.Sequential(*layers)
