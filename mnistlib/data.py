@@ -414,7 +414,7 @@ def _write_file(target: Path, content: bytes) -> None:
 
 
 def from_folder(folder: str | os.PathLike[str]) -> Digits:
-    """Read a folder of 28x28 grey images whose subfolders are named after the digits they show.
+    """Read a folder of 28x28 gray images whose subfolders are named after the digits they show.
 
     Parameters
     ----------
@@ -433,7 +433,7 @@ def from_folder(folder: str | os.PathLike[str]) -> Digits:
         If there is no such folder.
     DamagedDataError
         If a subfolder is not named after a digit, an image cannot be read, is not 28x28, or has
-        colours or more than 8 bits a pixel, or there is no image at all.  The message names the file.
+        colors or more than 8 bits a pixel, or there is no image at all.  The message names the file.
 
     Examples
     --------
@@ -474,7 +474,7 @@ def _read_grey(file: Path) -> np.ndarray:
                 raise DamagedDataError(f"{file}: is {width}x{height} pixels and must be 28x28; resize it first")
             if picture.mode != "L":
                 raise DamagedDataError(
-                    f"{file}: has mode {picture.mode!r} and must be 8-bit grey ('L'); convert it with "
+                    f"{file}: has mode {picture.mode!r} and must be 8-bit gray ('L'); convert it with "
                     "PIL.Image.open(...).convert('L') first"
                 )
             return np.asarray(picture)

@@ -165,7 +165,7 @@ class Recorder(Callback):
             batch = int((~finite).nonzero()[0])
             raise FloatingPointError(
                 f"the loss became {losses[batch].item()} at epoch {epoch}, batch {batch} (both counted from 0): the "
-                "parameters are spoilt from there on; start again from fresh ones with a smaller learning rate, "
+                "parameters are spoiled from there on; start again from fresh ones with a smaller learning rate, "
                 "and look for NaN or infinity in the inputs"
             )
 

@@ -34,7 +34,7 @@ __all__ = [
 
 
 def show_image(image: Tensor, title: str = "", ax: Axes | None = None) -> Axes:
-    """Draw one grey image, ink dark on light.
+    """Draw one gray image, ink dark on light.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def show_image(image: Tensor, title: str = "", ax: Axes | None = None) -> Axes:
 
 
 def show_images(images: Tensor | Sequence[Tensor], titles: Sequence[str] = (), columns: int = 8) -> list[Axes]:
-    """Draw several grey images in rows.
+    """Draw several gray images in rows.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def show_signed(image: Tensor, title: str = "", ax: Axes | None = None, limit: f
     ax : Axes, optional
         Where to draw.
     limit : float, optional
-        The value of full colour, both ways; without it the largest magnitude in the image.
+        The value of full color, both ways; without it the largest magnitude in the image.
 
     Examples
     --------

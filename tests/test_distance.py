@@ -1,0 +1,92 @@
+"""Distances and the nearest mean against closed forms, torch and scikit-learn."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.neighbors import NearestCentroid
+
+from mnistlib.data import mnist
+from mnistlib.distance import NearestMean, l1_distance, rmse_distance
+
+
+@pytest.fixture(scope="module")
+def means(sample):
+    return {digit: sample.train.of(digit).floats.mean(0) for digit in (3, 7)}
+
+
+def test_the_chapter_s_four_distances(sample, means):
+    three = sample.train.of(3).floats[1]
+    found = [f"{d(three, means[k]):.4f}" for k in (3, 7) for d in (l1_distance, rmse_distance)]
+    assert found == ["0.1114", "0.2021", "0.1586", "0.3021"]
+    assert torch.isclose(l1_distance(three, means[3]), F.l1_loss(three, means[3]))
+    assert torch.isclose(rmse_distance(three, means[3]), F.mse_loss(three, means[3]).sqrt())
+
+
+def test_the_chapter_s_accuracies(sample, means):
+    def is_3(images):
+        return l1_distance(images, means[3]) < l1_distance(images, means[7])
+
+    on_3s = is_3(sample.valid.of(3).floats).float().mean()
+    on_7s = (~is_3(sample.valid.of(7).floats)).float().mean()
+    assert [f"{value:.4f}" for value in (on_3s, on_7s, (on_3s + on_7s) / 2)] == ["0.9168", "0.9854", "0.9511"]
+
+
+@given(st.integers(0, 4), st.integers(1, 5), st.integers(1, 6), st.integers(0, 2**32 - 1))
+def test_shapes_and_values_for_any_stack(n, height, width, seed):
+    torch.manual_seed(seed)
+    a, b = torch.rand(n, height, width), torch.rand(height, width)
+    l1, rmse = l1_distance(a, b), rmse_distance(a, b)
+    assert l1.shape == rmse.shape == (n,)
+    for i in range(n):
+        assert torch.isclose(l1[i], F.l1_loss(a[i], b))
+        assert torch.isclose(rmse[i], F.mse_loss(a[i], b).sqrt())
+    assert (l1 <= rmse + 1e-6).all(), "the root mean square is never the smaller one"
+    assert l1_distance(b, b) == 0
+
+
+@pytest.mark.parametrize("distance", [l1_distance, rmse_distance])
+def test_bytes_and_odd_shapes_are_refused(distance):
+    image = torch.zeros(28, 28)
+    with pytest.raises(TypeError, match="wrap around below 0; divide by 255"):
+        distance(image.to(torch.uint8), image)
+    for other in (torch.zeros(28, 1), torch.zeros(784), torch.tensor(0.0)):
+        with pytest.raises(ValueError, match="last two axes"):
+            distance(image, other)
+
+
+@pytest.mark.parametrize("distance", ["l1", "rmse"])
+def test_nearest_mean_equals_plain_broadcasting(sample, distance):
+    plain = {"l1": l1_distance, "rmse": rmse_distance}[distance]
+    model = NearestMean(distance).fit(sample.train.floats, sample.train.labels)
+    images = sample.valid.floats
+    assert torch.allclose(model.distances(images), plain(images[:, None], model.means), atol=1e-6)
+
+
+def test_nearest_mean_on_ten_digits_equals_scikit_learn():
+    train, valid = mnist()
+    ours = NearestMean("rmse").fit(train.floats, train.labels).predict(valid.floats)
+    theirs = NearestCentroid().fit(train.flat.numpy(), train.labels.numpy()).predict(valid.flat.numpy())
+    assert (ours.numpy() == theirs).mean() > 0.9999  # they round differently where two means are equally near
+
+
+def test_classes_may_be_any_numbers():
+    images = torch.tensor([0.0, 0.2, 1.0]).view(3, 1, 1)
+    model = NearestMean().fit(images, torch.tensor([40, 40, -2]))
+    assert model.classes.tolist() == [-2, 40]
+    assert model.predict(torch.tensor([[[0.3]], [[0.9]]])).tolist() == [40, -2]
+
+
+def test_misuse_is_said():
+    with pytest.raises(ValueError, match="'l1' or 'rmse', not 'l2'"):
+        NearestMean("l2")
+    with pytest.raises(RuntimeError, match="call fit"):
+        NearestMean().predict(torch.zeros(1, 28, 28))
+    with pytest.raises(ValueError, match=r"not \[2, 28, 28\] and \[3\]"):
+        NearestMean().fit(torch.zeros(2, 28, 28), torch.zeros(3))
+    with pytest.raises(ValueError, match="images"):
+        NearestMean().fit(torch.zeros(0, 28, 28), torch.zeros(0))
+    fitted = NearestMean().fit(torch.zeros(2, 28, 28), torch.tensor([0, 1]))
+    with pytest.raises(ValueError, match=r"\[1, 20, 20\]"):
+        fitted.predict(torch.zeros(1, 20, 20))
