@@ -1,0 +1,9 @@
+"""What IPython is told before it runs a page: figures are SVG, the same bytes on every run."""
+
+c = get_config()  # noqa: F821  IPython provides it
+
+c.InlineBackend.figure_formats = {"svg"}
+c.InlineBackend.print_figure_kwargs = {"bbox_inches": "tight", "metadata": {"Date": None}}
+c.HistoryManager.enabled = False
+
+c.IPKernelApp.log_level = 40  # errors: where to find the kernel is nobody's business here

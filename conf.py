@@ -1,0 +1,175 @@
+"""How Sphinx makes the book, for every language and every builder.
+
+    sphinx-build -W -n -c . book _build/site/en            English, as HTML
+    sphinx-build -W -n -c . -D language=zh_CN book _build/site/zh_CN
+
+`tox -e book` runs the first of these. Nothing is downloaded: the data are part of mnistlib, the links to
+other projects are a table (book/links.toml), and no page asks a third party for anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+BOOK = ROOT / "book"
+BUILD = ROOT / "_build"
+sys.path[:0] = [str(ROOT), str(BOOK / "_ext")]
+
+# -- The book ----------------------------------------------------------------------------------------------------
+
+project = "Threes and sevens"
+author = "the mnistlib authors"
+copyright = "2026, the mnistlib authors. Text CC BY 4.0, code Apache-2.0"
+language = "en"
+
+extensions = [
+    "myst_nb",  # pages are Markdown, and their code runs
+    "sphinx_design",  # grids and dropdowns
+    "sphinx_copybutton",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.doctest",
+    # The rest live in book/_ext, one small file each.
+    "book_lint",  # what a page must not contain
+    "diagram",  # flow charts, from text to SVG
+    "inline_svg",  # figures that follow the theme and can be translated
+    "mathml",  # formulas without scripts
+    "outside_links",  # names that other projects document
+    "solutions",  # code cells that belong into a dropdown
+    "term_tips",  # a glossary term says what it means where it is used
+]
+exclude_patterns = ["_ext", "_static", "_templates", "locales"]
+templates_path = ["book/_templates"]
+
+# BOOK_ONLY=seeing/pixels.md previews a page or two without reading the others (see CONTRIBUTING.md).
+if only := os.environ.get("BOOK_ONLY", "").split():
+    include_patterns = only
+    root_doc = only[0].removesuffix(".md")
+
+myst_enable_extensions = ["amsmath", "attrs_inline", "colon_fence", "deflist", "dollarmath", "substitution"]
+myst_heading_anchors = 3
+myst_dmath_double_inline = True
+suppress_warnings = ["config.cache"]  # a function in conf.py cannot be pickled; nothing depends on that
+nitpicky = True
+numfig = True
+
+# -- Running the pages -------------------------------------------------------------------------------------------
+
+# Whoever builds the book gets the same figures: no user's settings are read, and each page computes on one thread,
+# so that neither the number of cores nor pages built in parallel change a result or slow each other down.
+PROFILE = BUILD / "ipython" / "profile_default"
+os.environ |= {
+    "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
+    "PYTHONHASHSEED": "0",
+    "MATPLOTLIBRC": str(BOOK / "matplotlibrc"),
+    "MPLCONFIGDIR": str(BUILD / "matplotlib"),
+    "IPYTHONDIR": str(PROFILE.parent),
+    "JUPYTER_CONFIG_DIR": str(BUILD / "jupyter"),
+    "JUPYTER_DATA_DIR": str(BUILD / "jupyter"),
+    "JUPYTER_PLATFORM_DIRS": "1",
+    "TQDM_DISABLE": "1",  # a bar that moves is of no use on paper
+}
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("MKL_NUM_THREADS", "1")
+PROFILE.mkdir(parents=True, exist_ok=True)
+shutil.copyfile(BOOK / "ipython_kernel_config.py", PROFILE / "ipython_kernel_config.py")
+if not any((BUILD / "matplotlib").glob("fontlist*")):
+    import matplotlib.font_manager  # noqa: F401  makes the list of fonts once, here, rather than amid a page
+
+nb_execution_mode = "cache"
+nb_execution_timeout = 600
+nb_execution_raise_on_error = True
+nb_execution_show_tb = True
+nb_merge_streams = True
+nb_output_stderr = "warn"  # a warning printed by a cell is a fault of the page
+nb_mime_priority_overrides = [("*", "image/svg+xml", 1)]
+
+
+def what_results_depend_on() -> str:
+    """A fingerprint of all that a page's output depends on besides its own cells.
+
+    The execution cache compares cells only: without this, a change in mnistlib would leave old outputs in the book.
+    """
+    files = [p for p in (ROOT / "mnistlib").rglob("*") if p.is_file() and p.suffix != ".pyc"]
+    files += [ROOT / "constraints.txt", BOOK / "matplotlibrc", BOOK / "ipython_kernel_config.py"]
+    digest = hashlib.sha256(f"{sys.version_info[:2]} {sys.platform}".encode())
+    for path in sorted(filter(Path.exists, files)):
+        digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+# Outside the source folder, and shared by all languages: a page is executed once.
+nb_execution_cache_path = str(BUILD / "executed" / what_results_depend_on())
+
+# -- Two languages -----------------------------------------------------------------------------------------------
+
+locale_dirs = ["locales"]  # below book/
+gettext_compact = False  # one catalogue a page
+gettext_uuid = False
+gettext_location = True
+# Never "literal-block": every printed number would be a message.
+gettext_additional_targets = ["index"]
+
+# -- API reference -----------------------------------------------------------------------------------------------
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
+autodoc_default_options = {"members": True, "show-inheritance": True}
+napoleon_google_docstring = False
+napoleon_use_param = False  # signatures carry the links; the types in docstrings are words
+napoleon_use_rtype = False
+python_use_unqualified_type_names = True
+python_maximum_signature_line_length = 88
+add_module_names = False
+
+doctest_test_doctest_blocks = ""  # docstrings are pytest's (tox -e doctest runs both)
+doctest_global_setup = "import torch"
+
+# -- HTML --------------------------------------------------------------------------------------------------------
+
+html_theme = "sphinx_book_theme"
+html_title = project
+html_logo = "book/_static/logo.svg"
+html_favicon = "book/_static/logo.svg"
+html_static_path = ["book/_static"]
+html_css_files = ["book.css"]
+html_js_files = [("book.js", {"defer": "defer"})]
+html_copy_source = False
+html_show_sphinx = False
+html_math_renderer = "mathml"
+html_theme_options = {
+    "use_download_button": False,
+    "use_fullscreen_button": False,
+    "show_navbar_depth": 1,
+    "home_page_in_toc": True,
+    "navigation_with_keys": False,
+}
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+copybutton_exclude = ".linenos, .gp, .go"
+
+
+def chinese(app, config) -> None:
+    """The few words that Sphinx's catalogues do not reach, in the Chinese edition."""
+    if config.language == "zh_CN":
+        config.html_search_language = "zh"
+        config.nb_code_prompt_show = "显示代码"
+        config.nb_code_prompt_hide = "隐藏代码"
+
+
+def keep_outputs_apart(app) -> None:
+    """MyST-NB's files go below _build rather than beside the pages that a reader sees."""
+    folder = BUILD / "outputs" / app.config.language
+    app.env.mystnb_config = app.env.mystnb_config.copy(output_folder=str(folder))
+
+
+def setup(app) -> None:
+    app.connect("config-inited", chinese)
+    app.connect("builder-inited", keep_outputs_apart, priority=900)
