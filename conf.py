@@ -73,6 +73,8 @@ os.environ |= {
     "JUPYTER_DATA_DIR": str(BUILD / "jupyter"),
     "JUPYTER_PLATFORM_DIRS": "1",
     "TQDM_DISABLE": "1",  # a bar that moves is of no use on paper
+    "PYTHONWARNINGS": "ignore:IProgress not found",  # nor are its hints
+    "MNISTLIB_CACHE": str(BUILD / "cache"),
 }
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MKL_NUM_THREADS", "1")

@@ -17,26 +17,17 @@ GLUE = re.compile(r"\{glue(?::(?P<kind>\w*))?\}`(?P<target>[^`]*)`")
 NUMBERED = re.compile(r"^#{1,6}\s+\d+[.)]\s")
 FAR_IMAGE = re.compile(r"!\[[^\]]*\]\(\s*<?https?:|\{(?:image|figure)\}\s*https?:|<img[^>]+src=[\"']?https?:")
 FENCE = re.compile(r"^\s*(`{3,}|~{3,})(.*)$")
+CODE = re.compile(r"\s*(\{(code|doctest|diagram)|[^{]|$)")
 
 
 def problems(text: str, page: str) -> Iterator[tuple[int, str]]:
     """Line numbers and messages for one page.
 
     >>> list(problems("# 1. Pixels\\nWe have {glue:text}`n` images.", "seeing/pixels.md"))  # doctest: +ELLIPSIS
-    [(1, "headings carry no typed numbers..."), (2, "write {glue:text}`pixels.md::key:format`...")]
+    [(1, 'headings carry no typed numbers...'), (2, 'write {glue:text}`pixels.md::key:format`...')]
     """
     name = PurePosixPath(page).name
-    fence = ""
-    for number, line in enumerate(text.splitlines(), 1):
-        if found := FENCE.match(line):
-            if not fence and not found[2].lstrip().startswith("{"):
-                fence = found[1]  # plain code: what it shows is not markup
-            elif fence and found[1].startswith(fence) and not found[2].strip():
-                fence = ""
-            elif not fence and re.match(r"\s*\{code-cell\}|\s*\{code", found[2]):
-                fence = found[1]
-        if fence:
-            continue
+    for number, line in markup(text):
         if NUMBERED.match(line):
             yield number, "headings carry no typed numbers (Sphinx would leave such a heading untranslated)"
         for glue in GLUE.finditer(line):
@@ -44,6 +35,19 @@ def problems(text: str, page: str) -> Iterator[tuple[int, str]]:
                 yield number, f"write {{glue:text}}`{name}::key:format`; other forms come out empty in a translation"
         if FAR_IMAGE.search(line):
             yield number, "images live in the repository; a page asks no third party for anything"
+
+
+def markup(text: str) -> Iterator[tuple[int, str]]:
+    """The lines of a page, without those of its code, which are not markup whatever they look like."""
+    fence = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        found = FENCE.match(line)
+        if found and not fence and CODE.match(found[2]):
+            fence = found[1]
+        elif found and fence and found[1].startswith(fence) and not found[2].strip():
+            fence = ""
+        if not fence:
+            yield number, line
 
 
 def check(app, docname: str, source: list[str]) -> None:

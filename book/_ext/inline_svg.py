@@ -194,10 +194,8 @@ def rename_ids(root: ET.Element, prefix: str) -> None:
             if name in used:
                 element.set("id", prefix + name)
         for key, value in element.attrib.items():
-            value = re.sub(r"url\(#", f"url(#{prefix}", value)
-            if key == "href" and value.startswith("#"):
-                value = f"#{prefix}{value[1:]}"
-            element.set(key, value)
+            new = value.replace("url(#", f"url(#{prefix}")
+            element.set(key, f"#{prefix}{new[1:]}" if key == "href" and new.startswith("#") else new)
 
 
 def skip(self, node) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
+from docutils.nodes import SkipNode
 from latex2mathml.converter import convert
 from sphinx.util import logging
 from sphinx.util.math import get_node_equation_number
@@ -15,14 +16,14 @@ def mathml(node, display: str) -> str:
     """The formula of a math node; TeX that cannot be read is reported where it stands, and shown as it is."""
     try:
         return convert(node.astext(), display=display)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  whatever the converter stumbles over
         log.warning("cannot read the formula %r: %r", node.astext(), error, location=node)
         return f"<code>{escape(node.astext())}</code>"
 
 
 def visit_inline(self, node) -> None:
     self.body.append(self.starttag(node, "span", "", CLASS="math") + mathml(node, "inline") + "</span>")
-    raise nodes_skipped()
+    raise SkipNode
 
 
 def visit_block(self, node) -> None:
@@ -34,13 +35,7 @@ def visit_block(self, node) -> None:
         self.add_permalink_ref(node, "Link to this equation")
         self.body.append("</span>")
     self.body.append("</div>\n")
-    raise nodes_skipped()
-
-
-def nodes_skipped() -> Exception:
-    from docutils.nodes import SkipNode
-
-    return SkipNode()
+    raise SkipNode
 
 
 def setup(app):

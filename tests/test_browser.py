@@ -1,0 +1,115 @@
+"""The built book in a browser: it loads without an error, fits a phone, and hides nothing from anybody.
+
+The browser is Chromium, Chrome or Edge, whichever is installed, or the one that `playwright install chromium` fetches.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+playwright_api = pytest.importorskip("playwright.sync_api")
+axe_api = pytest.importorskip("axe_playwright_python.sync_playwright")
+
+ROOT = Path(__file__).parents[1]
+SITE = Path(os.environ.get("BOOK_SITE", ROOT / "_build" / "site" / "en"))
+PAGES = sorted(p.relative_to(SITE).as_posix() for p in SITE.rglob("*.html")) if SITE.is_dir() else []
+THEMES = ["light", "dark"]
+NARROW, WIDE = 320, 1280
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not PAGES, reason=f"no book in {SITE}: build it first with `tox -e book`"),
+    # What Playwright leaves open while it shuts down is its own affair.
+    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+def installed_browser() -> str | None:
+    for command in ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge"):
+        if found := shutil.which(command):
+            return found
+    return None
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright_api.sync_playwright() as playwright:
+        options = {"args": ["--no-sandbox", "--disable-background-networking"]}
+        if path := installed_browser():
+            options["executable_path"] = path
+        try:
+            browser = playwright.chromium.launch(**options)
+        except playwright_api.Error as error:
+            pytest.skip(f"no browser: install Chromium, or run `python -m playwright install chromium` ({error.message})")
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module", params=THEMES)
+def context(browser, request):
+    """A window in one theme, as the system's setting asks for, that refuses every request to the outside."""
+    context = browser.new_context(color_scheme=request.param, viewport={"width": WIDE, "height": 900})
+    context.add_init_script("localStorage.setItem('mode', 'auto')")
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def opened(context):
+    """Return a function that opens a page of the book and gathers what went wrong on the way."""
+    page = context.new_page()
+    page.troubles = []
+    page.on("console", lambda m: page.troubles.append(m.text) if m.type in {"error", "warning"} else None)
+    page.on("pageerror", lambda error: page.troubles.append(str(error)))
+    page.on("request", lambda r: page.troubles.append(r.url) if not r.url.startswith(("file:", "data:")) else None)
+
+    def open_page(name: str):
+        page.goto((SITE / name).as_uri())
+        page.wait_for_load_state("load")
+        return page
+
+    yield open_page
+    page.close()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_loads_without_error_or_request(opened, name):
+    assert opened(name).troubles == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_fits_a_narrow_screen(opened, name):
+    page = opened(name)
+    page.set_viewport_size({"width": NARROW, "height": 640})
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= NARROW
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_is_accessible(opened, name):
+    page = opened(name)
+    # What is folded must be readable too.
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    found = axe_api.Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    assert [f"{v['id']}: {n['html'][:160]} {n['failureSummary'][:200]}" for v in found for n in v["nodes"]] == []
+
+
+def test_theme_follows_the_system(opened, context):
+    page = opened("index.html")
+    dark = page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
+    assert page.evaluate("document.documentElement.dataset.theme") == ("dark" if dark else "light")
+
+
+def test_solution_opens_without_javascript(browser):
+    """A dropdown is an HTML <details>: it needs no script."""
+    with_dropdown = next((n for n in PAGES if "<details" in (SITE / n).read_text(encoding="utf-8")), None)
+    if with_dropdown is None:
+        pytest.skip("no page has a dropdown yet")
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto((SITE / with_dropdown).as_uri())
+    details = page.locator("details").first
+    details.locator("summary").click()
+    assert details.get_attribute("open") is not None
+    context.close()
