@@ -6,6 +6,7 @@ Words in a picture are arguments, so that they can be in any language.
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 import torch
 from torch import Tensor
@@ -133,7 +134,7 @@ def show_signed(image: Tensor, title: str = "", ax: Axes | None = None, limit: f
     return _bare(ax, title)
 
 
-def pixel_table(image: Tensor) -> "Styler":
+def pixel_table(image: Tensor, top: int = 0, left: int = 0) -> "Styler":
     """Return the numbers of an image as a table whose cells are shaded by value.
 
     Needs pandas and jinja2 as well.
@@ -142,18 +143,24 @@ def pixel_table(image: Tensor) -> "Styler":
     ----------
     image : Tensor
         uint8, shape ``[H, W]``.
+    top, left : int
+        The numbers of the first row and column, where the image is a part of a larger one.
 
     Examples
     --------
     >>> from mnistlib.data import mnist_sample
-    >>> table = pixel_table(mnist_sample().train.images[1, 4:15, 4:22])
-    >>> table.data.shape
-    (11, 18)
+    >>> table = pixel_table(mnist_sample().train.images[1, 4:15, 4:22], top=4, left=4)
+    >>> table.data.shape, int(table.data.loc[6, 7])
+    ((11, 18), 48)
     """
     import pandas as pd  # here, since it takes most of a second and nothing else needs it
 
-    table = pd.DataFrame(image.cpu().numpy())
-    return table.style.background_gradient("Greys", axis=None, vmin=0, vmax=255)
+    pixels = image.cpu().numpy()
+    height, width = pixels.shape
+    table = pd.DataFrame(pixels, range(top, top + height), range(left, left + width))
+    # The table's name in HTML follows from its content: pandas would draw a new one every time.
+    name = f"pixels_{crc32(pixels.tobytes()):08x}"
+    return table.style.set_uuid(name).background_gradient("Greys", axis=None, vmin=0, vmax=255)
 
 
 def plot_function(
