@@ -128,6 +128,8 @@ class Digits:
         ValueError
             If there is no image of that digit.
 
+        Examples
+        --------
         >>> len(mnist_sample().valid.of(7))
         1028
         """
