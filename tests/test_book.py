@@ -18,8 +18,8 @@ ROOT = Path(__file__).parents[1]
 BOOK = ROOT / "book"
 SITE = Path(os.environ.get("BOOK_SITE", ROOT / "_build" / "site" / "en"))
 SOURCES = sorted(p for p in BOOK.rglob("*.md") if not p.relative_to(BOOK).parts[0].startswith("_"))
-PAGES = sorted(SITE.rglob("*.html")) if (SITE / "index.html").exists() else []
-MADE_BY_SPHINX = {"genindex.html", "search.html", "py-modindex.html"}
+PAGES = sorted(p for p in SITE.rglob("*.html") if p.relative_to(SITE).parts[0] != "_static")
+
 needs_book = pytest.mark.skipif(not PAGES, reason=f"no book in {SITE}: build it first with `tox -e book`")
 
 sys.path.insert(0, str(BOOK / "_ext"))
@@ -108,7 +108,7 @@ def test_ids_are_unique(page):
 
 @each_page
 def test_one_main_heading(page):
-    assert len(soup(page).find_all("h1")) == 1
+    assert len(soup(page).select("main h1:not(#jb-print-docs-body h1)")) == 1
 
 
 @each_page

@@ -14,7 +14,7 @@ axe_api = pytest.importorskip("axe_playwright_python.sync_playwright")
 
 ROOT = Path(__file__).parents[1]
 SITE = Path(os.environ.get("BOOK_SITE", ROOT / "_build" / "site" / "en"))
-PAGES = sorted(p.relative_to(SITE).as_posix() for p in SITE.rglob("*.html")) if SITE.is_dir() else []
+PAGES = sorted(p.relative_to(SITE).as_posix() for p in SITE.rglob("*.html") if "_static" not in p.parts)
 THEMES = ["light", "dark"]
 NARROW, WIDE = 320, 1280
 
