@@ -140,10 +140,7 @@ def arrange(chart: Chart) -> tuple[float, float]:
     """Give every box its layer, its place in it, and its position; return the drawing's width and height."""
     mark_back_edges(chart)
     forward = [e for e in chart.edges if not e.back]
-    for _ in chart.boxes:  # the longest path from a start decides the layer
-        for e in forward:
-            end, start = chart.boxes[e.end], chart.boxes[e.start]
-            end.layer = max(end.layer, start.layer + 1)
+    assign_layers(chart, forward)
     layers: list[list[Box]] = [[] for _ in range(max(b.layer for b in chart.boxes.values()) + 1)]
     for box in chart.boxes.values():
         layers[box.layer].append(box)
@@ -160,6 +157,17 @@ def arrange(chart: Chart) -> tuple[float, float]:
             for i, box in enumerate(layer):
                 box.place = i - (len(layer) - 1) / 2
     return position(chart, layers)
+
+
+def assign_layers(chart: Chart, forward: list[Edge]) -> None:
+    for _ in chart.boxes:  # the longest path from a start decides the layer
+        for e in forward:
+            end, start = chart.boxes[e.end], chart.boxes[e.start]
+            end.layer = max(end.layer, start.layer + 1)
+    for box in chart.boxes.values():  # a further start stands right before what it leads to: no line passes a box
+        ends = [chart.boxes[e.end].layer for e in forward if e.start == box.name]
+        if ends and not any(e.end == box.name for e in forward):
+            box.layer = min(ends) - 1
 
 
 def mark_back_edges(chart: Chart) -> None:
@@ -229,17 +237,15 @@ def draw(chart: Chart, alt: str, prefix: str) -> str:
     """The chart as an SVG element."""
     width, height = arrange(chart)
     across = chart.direction == "LR"
-    loops = sum(e.back for e in chart.edges)
-    margin = 3.0
-    extra = loops * 40 + (10 if loops else 0)
-    side = max((text_width(e.label) for e in chart.edges if e.back and e.label), default=0)
-    parts, number = [], 0
+    margin, outside, parts = 3.0, height if across else width, []
     for e in chart.edges:
-        number += e.back
-        parts.append(draw_edge(chart, e, (height if across else width) + number * 40, f"{prefix}arrow"))
+        parts.append(draw_edge(chart, e, outside + 40 * e.back, f"{prefix}arrow"))
+        outside += 40 * e.back + (text_width(e.label) if e.back and e.label and not across else 0)
     parts += [draw_box(box) for box in chart.boxes.values()]
-    full_w = width + (0 if across else extra + side / 2) + 2 * margin
-    full_h = height + (extra if across else 0) + 2 * margin
+    full_w = (width if across else outside) + 2 * margin
+    full_h = (outside if across else height) + 2 * margin
+    if across and any(e.back for e in chart.edges):
+        full_h += 10
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="figure diagram" role="img" aria-label="{escape(alt)}" '
         f'viewBox="{-margin:g} {-margin:g} {full_w:.1f} {full_h:.1f}" style="width: {full_w:.0f}px">'
@@ -250,12 +256,12 @@ def draw(chart: Chart, alt: str, prefix: str) -> str:
     )
 
 
-def draw_text(label: str, x: float, y: float, kind: str = "") -> str:
+def draw_text(label: str, x: float, y: float, kind: str = "", anchor: str = "middle") -> str:
     lines = rows(label)
     first = y - (len(lines) - 1) * LINE / 2 + SIZE * 0.36
     return "".join(
         f'<text class="{kind}" x="{x:.1f}" y="{first + i * LINE:.1f}" font-size="{SIZE - bool(kind)}" '
-        f'text-anchor="middle">{escape(line)}</text>'
+        f'text-anchor="{anchor}">{escape(line)}</text>'
         for i, line in enumerate(lines)
     )
 
@@ -282,6 +288,7 @@ def draw_edge(chart: Chart, e: Edge, outside: float, arrow: str) -> str:
     a, b = chart.boxes[e.start], chart.boxes[e.end]
     style = f'marker-end="url(#{arrow})" ' if e.arrow else ""
     style += 'stroke-dasharray="5 4" ' if e.dashed else ""
+    anchor = "middle"
     if not e.back:
         x1, y1 = border(a, b.x, b.y)
         x2, y2 = border(b, a.x, a.y)
@@ -301,8 +308,8 @@ def draw_edge(chart: Chart, e: Edge, outside: float, arrow: str) -> str:
             f"M{a.x + a.width / 2:.1f} {a.y:.1f} H{x - 10:.1f} q10 0 10 -10 V{b.y + 10:.1f} q0 -10 -10 -10 "
             f"H{b.x + b.width / 2 + 2:.1f}"
         )
-        middle = (x, (a.y + b.y) / 2)
-    label = draw_text(e.label, *middle, kind="edge-label") if e.label else ""
+        middle, anchor = (x + 8, (a.y + b.y) / 2), "start"
+    label = draw_text(e.label, *middle, kind="edge-label", anchor=anchor) if e.label else ""
     return f'<path class="edge" d="{path}" fill="none" {style}/>{label}'
 
 
