@@ -36,6 +36,7 @@ extensions = [
     "sphinx.ext.doctest",
     # The rest live in book/_ext, one small file each.
     "book_lint",  # what a page must not contain
+    "html_tables",  # what pandas prints, readable for all
     "diagram",  # flow charts, from text to SVG
     "inline_svg",  # figures that follow the theme and can be translated
     "mathml",  # formulas without scripts
@@ -128,7 +129,6 @@ napoleon_google_docstring = False
 napoleon_use_param = False  # signatures carry the links; the types in docstrings are words
 napoleon_use_rtype = False
 python_use_unqualified_type_names = True
-python_maximum_signature_line_length = 88
 add_module_names = False
 
 doctest_test_doctest_blocks = ""  # docstrings are pytest's (tox -e doctest runs both)
@@ -146,7 +146,11 @@ html_js_files = [("book.js", {"defer": "defer"})]
 html_copy_source = False
 html_show_sphinx = False
 html_math_renderer = "mathml"
-html_context = {"default_mode": "auto"}  # light or dark as the reader's system is
+html_context = {
+    "default_mode": "auto",  # light or dark as the reader's system is
+    "unfold": "Show or hide the pages of this part",
+}
+html_sidebars = {"**": ["brand.html", "search-button-field.html", "book-nav.html"]}
 html_theme_options = {
     "use_download_button": False,
     "use_fullscreen_button": False,
@@ -165,6 +169,7 @@ def chinese(app, config) -> None:
         config.html_search_language = "zh"
         config.nb_code_prompt_show = "显示代码"
         config.nb_code_prompt_hide = "隐藏代码"
+        config.html_context["unfold"] = "展开或收起本部分的页面"
 
 
 def keep_outputs_apart(app) -> None:
