@@ -35,6 +35,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx.ext.doctest",
     # The rest live in book/_ext, one small file each.
+    "chinese_search",  # which Sphinx alone cannot do
     "book_lint",  # what a page must not contain
     "html_tables",  # what pandas prints, readable for all
     "diagram",  # flow charts, from text to SVG

@@ -354,6 +354,8 @@ class DrawDiagrams(SphinxPostTransform):
     default_priority = 8
 
     def run(self, **kwargs) -> None:
+        if self.env._builder_cls.name == "gettext":
+            return  # it collects the labels
         for count, node in enumerate(list(self.document.findall(diagram)), 1):
             words, chart = node["words"], parse(node["text"])
             for item in [*chart.boxes.values(), *chart.edges]:
