@@ -1,7 +1,7 @@
 """Search in Chinese without a dictionary: a text is found by its pairs of neighbouring characters.
 
 Chinese is written without spaces. Sphinx's own splitter needs a package that knows the words, and finds nothing
-without it. Here a run of Chinese characters is split into overlapping pairs, in the pages and in what is asked for alike:
+without it. Here a run of Chinese characters is split into overlapping pairs, in the pages as in what is asked for:
 "损失函数" is found by 损失, 失函 and 函数, all of which a page must have. Latin words stay whole.
 """
 

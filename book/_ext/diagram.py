@@ -248,7 +248,8 @@ def draw(chart: Chart, alt: str, prefix: str) -> str:
         full_h += 10
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="figure diagram" role="img" aria-label="{escape(alt)}" '
-        f'viewBox="{-margin:g} {-margin:g} {full_w:.1f} {full_h:.1f}" style="width: {full_w:.0f}px">'
+        f'viewBox="{-margin:g} {-margin:g} {full_w:.1f} {full_h:.1f}" '
+        f'style="width: {full_w:.0f}px; min-width: {min(full_w, full_w * 0.55 + 60):.0f}px">'
         f'<defs><marker id="{prefix}arrow" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="8" markerHeight="8" '
         f'orient="auto-start-reverse"><path d="M0 1 L9 5 L0 9 z" fill="currentColor"/></marker></defs>'
         + "".join(parts)
@@ -361,7 +362,7 @@ class DrawDiagrams(SphinxPostTransform):
             for item in [*chart.boxes.values(), *chart.edges]:
                 item.label = words.get(item.label) or item.label
             alt = words.get(node["alt"]) or node["alt"]
-            drawing = f'<div class="figure-box">{draw(chart, alt, f"diagram{count}-")}</div>'
+            drawing = f'<div class="figure-box wide" tabindex="0">{draw(chart, alt, f"diagram{count}-")}</div>'
             node.replace_self([nodes.raw("", drawing, format="html")] if self.is_html() else [nodes.paragraph("", alt)])
 
     def is_html(self) -> bool:

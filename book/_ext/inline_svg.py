@@ -31,8 +31,6 @@ log = logging.getLogger(__name__)
 
 SVG = "{http://www.w3.org/2000/svg}"
 HREF = "{http://www.w3.org/1999/xlink}href"
-ET.register_namespace("", SVG[1:-1])
-ET.register_namespace("xlink", HREF[1:-5])
 
 THEMED = {"#000000": "currentColor", "#ffffff": "var(--figure-paper, #ffffff)"}
 NUMBER = re.compile(r"[-+\N{MINUS SIGN}]?\d+(?:[.,]\d+)*")
@@ -145,7 +143,9 @@ def inlined(text: str, alt: str, prefix: str, words: dict[str, str]) -> str:
     width = root.attrib.pop("width", "")
     root.attrib.pop("height", None)
     root.attrib.pop("version", None)
-    root.attrib |= {"class": "figure", "role": "img", "aria-label": alt}
+    for element in root.iter():
+        element.tag = element.tag.removeprefix(SVG)
+    root.attrib |= {"xmlns": SVG[1:-1], "class": "figure", "role": "img", "aria-label": alt}
     root.set("style", f"width: {width}; fill: currentColor; stroke-linejoin: round; stroke-linecap: butt")
     body = ET.tostring(root, encoding="unicode")
     return f'<div class="figure-box">{body}</div>\n'
