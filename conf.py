@@ -156,7 +156,6 @@ html_theme_options = {
     "use_download_button": False,
     "use_fullscreen_button": False,
     "show_navbar_depth": 1,
-    "home_page_in_toc": True,
     "navigation_with_keys": False,
 }
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
