@@ -26,27 +26,28 @@ pytestmark = [
 ]
 
 
-def installed_browser() -> str | None:
-    for command in ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge"):
-        if found := shutil.which(command):
-            return found
-    return None
+def ways_to_start():
+    """Options for Playwright: Debian's Chromium, Chrome, Edge, Playwright's own."""
+    for command in ("chromium", "chromium-browser"):
+        if path := shutil.which(command):
+            yield {"executable_path": path}
+    yield {"channel": "chrome"}
+    yield {"channel": "msedge"}
+    yield {}
 
 
 @pytest.fixture(scope="module")
 def browser():
     with playwright_api.sync_playwright() as playwright:
-        options = {"args": ["--no-sandbox", "--disable-background-networking"]}
-        if path := installed_browser():
-            options["executable_path"] = path
-        try:
-            browser = playwright.chromium.launch(**options)
-        except playwright_api.Error as error:
-            pytest.skip(
-                f"no browser: install Chromium, or run `python -m playwright install chromium` ({error.message})"
-            )
-        yield browser
-        browser.close()
+        for way in ways_to_start():
+            try:
+                browser = playwright.chromium.launch(args=["--no-sandbox", "--disable-background-networking"], **way)
+            except playwright_api.Error:
+                continue
+            yield browser
+            browser.close()
+            return
+        pytest.skip("no browser: install Chromium, Chrome or Edge, or run `python -m playwright install chromium`")
 
 
 @pytest.fixture(scope="module", params=THEMES)
