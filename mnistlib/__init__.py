@@ -2,7 +2,7 @@
 
 The rooms of this house, each a module that reads in a few minutes:
 
-=================  ==========================================================
+====================  ========================================================
 `mnistlib.data`       the images, as tensors or as a folder of PNG files
 `mnistlib.distance`   how far apart images are; the nearest mean
 `mnistlib.loader`     mini-batches
@@ -12,8 +12,9 @@ The rooms of this house, each a module that reads in a few minutes:
 `mnistlib.optimizer`  how parameters move
 `mnistlib.learner`    the training loop and those who listen to it
 `mnistlib.plot`       pictures (needs matplotlib)
+`mnistlib.exercises`  the exercises of the lessons, which check themselves
 `mnistlib.runtime`    device and seed
-=================  ==========================================================
+====================  ========================================================
 """
 
 from importlib.metadata import PackageNotFoundError, version
