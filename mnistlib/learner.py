@@ -23,7 +23,16 @@ from mnistlib.metrics import RunningMean
 from mnistlib.optimizer import SGD
 from mnistlib.runtime import default_device
 
-__all__ = ["Callback", "Learner", "LearningRates", "OneCycle", "ProgressTable", "Recorder", "StopFitError"]
+__all__ = [
+    "Callback",
+    "Learner",
+    "LearningRates",
+    "Loaders",
+    "OneCycle",
+    "ProgressTable",
+    "Recorder",
+    "StopFitError",
+]
 
 Batches = Iterable[tuple[Tensor, Tensor]]
 Function = Callable[[Tensor, Tensor], Tensor]
@@ -36,13 +45,6 @@ class Loaders(Protocol):
     def train(self) -> Any: ...
     @property
     def valid(self) -> Any: ...
-
-
-class Optimizer(Protocol):
-    """What a Learner needs of an optimizer."""
-
-    def step(self) -> Any: ...
-    def zero_grad(self) -> Any: ...
 
 
 class StopFitError(Exception):
