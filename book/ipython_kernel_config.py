@@ -7,3 +7,6 @@ c.InlineBackend.print_figure_kwargs = {"bbox_inches": "tight", "metadata": {"Dat
 c.HistoryManager.enabled = False
 
 c.IPKernelApp.log_level = 40  # errors: where to find the kernel is nobody's business here
+
+# A mistake made on purpose shows what Python says of it, not the path that led there through this machine's folders.
+c.InteractiveShell.xmode = "Minimal"
