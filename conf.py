@@ -17,7 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 BOOK = ROOT / "book"
-BUILD = ROOT / "_build"
+BUILD = Path(os.environ.get("BOOK_BUILD", ROOT / "_build"))
 sys.path[:0] = [str(ROOT), str(BOOK / "_ext")]
 
 # -- The book ----------------------------------------------------------------------------------------------------
@@ -65,11 +65,12 @@ numfig = True
 # Whoever builds the book gets the same figures: no user's settings are read, and each page computes on one thread,
 # so that neither the number of cores nor pages built in parallel change a result or slow each other down.
 PROFILE = BUILD / "ipython" / "profile_default"
+FONTS = ROOT / "_build" / "matplotlib"
 os.environ |= {
     "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
     "PYTHONHASHSEED": "0",
     "MATPLOTLIBRC": str(BOOK / "matplotlibrc"),
-    "MPLCONFIGDIR": str(BUILD / "matplotlib"),
+    "MPLCONFIGDIR": str(FONTS),
     "IPYTHONDIR": str(PROFILE.parent),
     "JUPYTER_CONFIG_DIR": str(BUILD / "jupyter"),
     "JUPYTER_DATA_DIR": str(BUILD / "jupyter"),
@@ -82,7 +83,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MKL_NUM_THREADS", "1")
 PROFILE.mkdir(parents=True, exist_ok=True)
 shutil.copyfile(BOOK / "ipython_kernel_config.py", PROFILE / "ipython_kernel_config.py")
-if not any((BUILD / "matplotlib").glob("fontlist*")):
+if not any(FONTS.glob("fontlist*")):
     import matplotlib.font_manager  # noqa: F401  makes the list of fonts once, here, rather than amid a page
 
 nb_execution_mode = "cache"
