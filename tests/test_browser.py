@@ -106,13 +106,13 @@ def test_theme_follows_the_system(opened, context):
 
 def test_solution_opens_without_javascript(browser):
     """A dropdown is an HTML <details>: it needs no script."""
-    with_dropdown = next((n for n in PAGES if "<details" in (SITE / n).read_text(encoding="utf-8")), None)
+    with_dropdown = next((n for n in PAGES if "sd-dropdown" in (SITE / n).read_text(encoding="utf-8")), None)
     if with_dropdown is None:
         pytest.skip("no page has a dropdown yet")
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto((SITE / with_dropdown).as_uri())
-    details = page.locator("details").first
+    details = page.locator("details.sd-dropdown").first
     details.locator("summary").click()
     assert details.get_attribute("open") is not None
     context.close()

@@ -1,4 +1,4 @@
-"""Tables that cells print as HTML, pandas' above all, made fit for every screen, theme and reader.
+"""Tables, those that cells print as HTML above all, made fit for every screen, theme and reader.
 
 A table wider than the page scrolls in its own box, which the keyboard can reach. A shaded cell gets black or white
 letters, whichever contrasts more with the shade: at least 4.5:1 for any shade. The empty corner is no heading. And the
@@ -50,6 +50,31 @@ class ImproveTables(SphinxPostTransform):
                 node.replace_self(nodes.raw("", improved(node.astext(), number), **node.attributes))
 
 
+class corner(nodes.entry):
+    """The empty cell above a column of names: not the heading of anything."""
+
+
+class FindCorners(SphinxPostTransform):
+    default_priority = 9
+    formats = ("html",)
+
+    def run(self, **kwargs) -> None:
+        for head in self.document.findall(nodes.thead):
+            for cell in list(head.findall(nodes.entry)):
+                if not cell.astext().strip():
+                    cell.replace_self(corner("", **cell.attributes))
+
+
+def visit_corner(self, node) -> None:
+    self.body.append(self.starttag(node, "td", ""))
+
+
+def depart_corner(self, node) -> None:
+    self.body.append("</td>\n")
+
+
 def setup(app):
+    app.add_node(corner, html=(visit_corner, depart_corner))
+    app.add_post_transform(FindCorners)
     app.add_post_transform(ImproveTables)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
