@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from mnistlib.data import Digits, mnist_sample
 from mnistlib.distance import l1_distance, rmse_distance
@@ -83,11 +84,16 @@ def check(answer: Answer | str, function: Answer | None = None) -> bool:
 
 @dataclass(frozen=True)
 class Case:
-    """What an answer is tried on: arguments, and words for them that may follow "for"."""
+    """What an answer is tried on: arguments, and words for them that may follow "for".
+
+    Misconceptions are told apart by the cases that are ``telling``.  Others, such as real images, can only
+    refute an answer: one and the same mistake may give everybody another value there, or it would take too long.
+    """
 
     given: str
     args: tuple[Any, ...]
     options: dict[str, Any] = field(default_factory=dict)
+    telling: bool = True
 
 
 @dataclass(frozen=True)
@@ -95,7 +101,7 @@ class Exercise:
     """One exercise of a page.
 
     ``misconceptions`` maps words to a wrong answer: whoever's answer does the same as that one in every
-    case is told these words.  ``observe(answer, *args)`` makes of an answer what can be compared, where
+    telling case is told these words.  ``observe(answer, *args)`` makes of an answer what can be compared, where
     that is not simply what it returns.
     """
 
@@ -127,6 +133,10 @@ def _add(
 
 def _case(given: str, *args: Any, **options: Any) -> Case:
     return Case(given, args, options)
+
+
+def _other_case(given: str, *args: Any, **options: Any) -> Case:
+    return Case(given, args, options, telling=False)
 
 
 def _then(answer: Answer, change: Answer) -> Answer:
@@ -181,18 +191,13 @@ def _verdict(exercise: Exercise, answer: Answer | None) -> str:
         return f"it must take ({names})"
     with _random_state_kept():
         cases = list(exercise.cases())
-        outcomes = []
         for case in cases:
-            outcomes.append(_run(exercise, answer, case))
-            if fault := _fault(outcomes[-1], _run(exercise, exercise.solution, case)):
-                break
-        else:
-            return ""
-        given = case.given
-        outcomes += (_run(exercise, answer, case) for case in cases[len(outcomes) :])
-        words = _misconception(exercise, cases, outcomes)
-    fault = f"for {given}, {fault}"
-    return f"{words}. {fault[0].upper()}{fault[1:]}" if words else fault
+            outcome = _run(exercise, answer, case)
+            if fault := _fault(outcome, _run(exercise, exercise.solution, case)):
+                words = _misconception(exercise, answer, cases) if case.telling else ""
+                fault = f"for {case.given}, {fault}"
+                return f"{words}. {fault[0].upper()}{fault[1:]}" if words else fault
+    return ""
 
 
 def _can_be_called_like(answer: Answer, wanted: inspect.Signature) -> bool:
@@ -238,10 +243,11 @@ def _fault(seen: Outcome, wanted: Outcome) -> str:
     return _difference(seen.value, wanted.value)
 
 
-def _misconception(exercise: Exercise, cases: list[Case], outcomes: list[Outcome]) -> str:
+def _misconception(exercise: Exercise, answer: Answer, cases: list[Case]) -> str:
+    """Return the words for the wrong answer that does the same in all telling cases; nothing if none does."""
+    outcomes = [(case, _run(exercise, answer, case)) for case in cases if case.telling]
     for words, wrong in exercise.misconceptions.items():
-        pairs = zip(cases, outcomes, strict=True)
-        if all(outcome.is_like(_run(exercise, wrong, case)) for case, outcome in pairs):
+        if all(outcome.is_like(_run(exercise, wrong, case)) for case, outcome in outcomes):
             return words
     return ""
 
@@ -329,8 +335,7 @@ def _difference_of_tensors(seen: Any, wanted: Tensor, what: str) -> str:
     if _dtype_matters(seen.dtype, wanted.dtype):
         return f"{what} is {seen.dtype}, not {wanted.dtype}"
     seen = seen.detach().cpu()
-    rtol, atol = (1e-9, 1e-9) if wanted.dtype == torch.float64 else (1e-4, 1e-6)
-    right = torch.isclose(seen.to(wanted.dtype), wanted, rtol=rtol, atol=atol, equal_nan=True)
+    right = torch.isclose(seen.to(wanted.dtype), wanted, **_tolerance(wanted), equal_nan=True)
     if right.all():
         return ""
     if wanted.numel() <= 6:
@@ -338,6 +343,14 @@ def _difference_of_tensors(seen: Any, wanted: Tensor, what: str) -> str:
     at = (~right).nonzero()[0].tolist()
     numbers = f"{_short(seen[tuple(at)])}, not {_short(wanted[tuple(at)])}"
     return f"{what} is off in {int((~right).sum())} of {wanted.numel()} values: at {at} it is {numbers}"
+
+
+def _tolerance(wanted: Tensor) -> dict[str, float]:
+    """Return how far values may be off; sums of many float32 are rounded by a share of the largest."""
+    if wanted.dtype == torch.float64:
+        return {"rtol": 1e-9, "atol": 1e-9}
+    largest = wanted.abs().max().item() if wanted.is_floating_point() and wanted.isfinite().all() else 0.0
+    return {"rtol": 1e-4, "atol": 1e-6 + 2e-5 * largest}
 
 
 def _dtype_matters(seen: torch.dtype, wanted: torch.dtype) -> bool:
@@ -434,8 +447,8 @@ def _bounding_box_cases() -> Iterator[Case]:
     yield _case("a pale dot at row 2, column 20 and a dark one at row 9, column 4", _dots((2, 20, 1), (9, 4, 255)))
     yield _case("an image full of ink", torch.full((28, 28), 255, dtype=torch.uint8))
     for i in range(3):
-        yield _case(f"training three {i}", _train(3).images[i])
-        yield _case(f"training seven {i}", _train(7).images[i])
+        yield _other_case(f"training three {i}", _train(3).images[i])
+        yield _other_case(f"training seven {i}", _train(7).images[i])
 
 
 _add(
@@ -464,7 +477,7 @@ def _ink_cases() -> Iterator[Case]:
     yield _case("an image full of ink", torch.full((28, 28), 255, dtype=torch.uint8))
     yield _case("one dot of 51 on an empty image", _dots((3, 5, 51)))
     yield _case("an empty image", _dots())
-    yield _case("training three 1", _train(3).images[1])
+    yield _other_case("training three 1", _train(3).images[1])
 
 
 _add(
@@ -821,8 +834,8 @@ def _train_from(
 def _train_from_zero_cases() -> Iterator[Case]:
     yield _case("steps=0", _y_train(), steps=0)
     yield _case("y_train, steps=1 and lr=0.5", _y_train(), steps=1, lr=0.5)
-    yield _case("1 - y_train and steps=3", 1 - _y_train(), steps=3)
-    yield _case("y_train alone", _y_train())
+    yield _case("1 - y_train, steps=2 and lr=0.02", 1 - _y_train(), steps=2, lr=0.02)
+    yield _other_case("y_train alone", _y_train())
 
 
 def _without_sigmoid(preds: Tensor, targets: Tensor) -> Tensor:
@@ -1288,14 +1301,14 @@ def count_bends(model: nn.Module, a: Tensor, b: Tensor) -> int:
 
 
 def _count_bends_cases() -> Iterator[Case]:
-    by_dot = torch.zeros(4, 784)
-    by_dot[:, 0] = torch.tensor([1.0, 1.0, 1.0, -1.0])
-    hidden = _linear_of(by_dot, torch.tensor([-0.25, -0.5, 2.0, -3.0]))
-    net = nn.Sequential(hidden, nn.ReLU(), nn.Linear(4, 1))
+    by_dot = torch.zeros(5, 784)
+    by_dot[:, 0] = torch.tensor([1.0, 1.0, 1.0, -1.0, -1.0])
+    hidden = _linear_of(by_dot, torch.tensor([-0.25, -0.5, 2.0, -3.0, 0.5]))
+    net = nn.Sequential(hidden, nn.ReLU(), nn.Linear(5, 1))
     empty, dot = torch.zeros(784), _dots((0, 0, 1)).float().flatten()
-    yield _case("4 hidden numbers of which 2 cross 0", net, empty, dot)
+    yield _case("5 hidden numbers of which 3 cross 0", net, empty, dot)
     yield _case("the way from an image to itself", net, dot, dot)
-    yield _case("training three 0, training seven 0 and a random net", simple_net(), *_some(1).flatten(1))
+    yield _other_case("training three 0, training seven 0 and a random net", simple_net(), *_some(1).flatten(1))
 
 
 def _active(combine: Answer) -> Answer:
@@ -1324,4 +1337,102 @@ _add(
         ),
     },
     lambda answer, model, a, b: _number(answer(model, a, b)),
+)
+
+
+# -- classifier/deeper ------------------------------------------------------------------------------
+
+
+def convolve(image: Tensor, kernel: Tensor) -> Tensor:
+    return functional.conv2d(image[None, None], kernel[None, None])[0, 0]
+
+
+def _convolve_cases() -> Iterator[Case]:
+    ramp = torch.arange(20.0).view(4, 5) ** 2
+    yield _case("the squares of 0 to 19 as [4, 5] and the kernel 1 to 9", ramp, torch.arange(1.0, 10.0).view(3, 3))
+    yield _case("an image of [3, 3] full of 1 and a kernel full of 2", torch.ones(3, 3), 2 * torch.ones(3, 3))
+    kernel = torch.tensor([[-1.0, -1.0, -1.0], [0.0, 0.0, 0.0], [1.0, 1.0, 1.0]])
+    yield _case("training three 1 and a kernel for upper edges", _train(3).floats[1], kernel)
+
+
+def _convolve_padded(image: Tensor, kernel: Tensor) -> Tensor:
+    return functional.conv2d(image[None, None], kernel[None, None], padding=1)[0, 0]
+
+
+_add(
+    "classifier/deeper",
+    convolve,
+    _convolve_cases,
+    {
+        "without padding the border is lost: [H - 2, W - 2]": _convolve_padded,
+        "the kernel lies as it is, it is not turned round": lambda image, kernel: convolve(image, kernel.flip(0, 1)),
+        "rows of the kernel go with rows of the image": lambda image, kernel: convolve(image, kernel.T),
+        "add the nine products up; that takes their mean": lambda image, kernel: convolve(image, kernel) / 9,
+        "keep negative numbers: a ReLU comes later": _then(convolve, torch.relu),
+        "the result is a table, without axes of length 1": _then(convolve, lambda table: table[None, None]),
+    },
+)
+
+
+# -- further/all-ten-digits -------------------------------------------------------------------------
+
+
+def smooth_cross_entropy(scores: Tensor, targets: Tensor, smoothing: float) -> Tensor:
+    return _with_shares(scores, _shares(scores, targets, smoothing))
+
+
+def _shares(scores: Tensor, targets: Tensor, smoothing: float) -> Tensor:
+    k = scores.shape[1]
+    return functional.one_hot(targets, k) * (1 - smoothing) + smoothing / k
+
+
+def _with_shares(scores: Tensor, shares: Tensor) -> Tensor:
+    return -(shares * scores.log_softmax(1)).sum(1).mean()
+
+
+def _smooth_cross_entropy_cases() -> Iterator[Case]:
+    scores, targets = torch.tensor([[2.0, 1.0, 0.0], [0.0, 0.0, 0.0]]), torch.tensor([0, 2])
+    yield _case("scores [[2, 1, 0], [0, 0, 0]], targets [0, 2], smoothing 0.1", scores, targets, 0.1)
+    yield _case("scores [[2, 1, 0], [0, 0, 0]], targets [0, 2], smoothing 0", scores, targets, 0.0)
+    large = torch.tensor([[1000.0, 0.0], [0.0, 0.0]])
+    yield _case("scores [[1000, 0], [0, 0]], targets [0, 1], smoothing 0.5", large, torch.tensor([0, 1]), 0.5)
+
+
+def _among_the_others(scores: Tensor, targets: Tensor, smoothing: float) -> Tensor:
+    k = scores.shape[1]
+    hot = functional.one_hot(targets, k)
+    return _with_shares(scores, hot * (1 - smoothing) + (1 - hot) * smoothing / (k - 1))
+
+
+_add(
+    "further/all-ten-digits",
+    smooth_cross_entropy,
+    _smooth_cross_entropy_cases,
+    {
+        "the right class gets its share too: smoothing / K for each of the K": _among_the_others,
+        "take `smoothing` away from the 1 before you share it": lambda scores, targets, s: _with_shares(
+            scores, functional.one_hot(targets, scores.shape[1]) + s / scores.shape[1]
+        ),
+        "each class gets smoothing / K, not all of it": lambda scores, targets, s: _with_shares(
+            scores, functional.one_hot(targets, scores.shape[1]) * (1 - s) + s
+        ),
+        "it must use `smoothing`": _but(smooth_cross_entropy, smoothing=0.0),
+        "a loss is minus the log-probability": _then(smooth_cross_entropy, Tensor.neg),
+        "take the mean over the images, not the sum": lambda scores, targets, s: (
+            len(scores) * smooth_cross_entropy(scores, targets, s)
+        ),
+        "sum over the classes; only over the images it is a mean": lambda scores, targets, s: (
+            smooth_cross_entropy(scores, targets, s) / scores.shape[1]
+        ),
+        "return one loss, the mean over the images": lambda scores, targets, s: (
+            -(_shares(scores, targets, s) * scores.log_softmax(1)).sum(1)
+        ),
+        "softmax first gives 0, whose log is not finite: log_softmax does both at once": lambda scores, targets, s: (
+            -(_shares(scores, targets, s) * scores.softmax(1).log()).sum(1).mean()
+        ),
+        "exp grows out of all bounds; log_softmax does not": lambda scores, targets, s: (
+            -(_shares(scores, targets, s) * (scores.exp() / scores.exp().sum(1, keepdim=True)).log()).sum(1).mean()
+        ),
+    },
+    lambda answer, scores, targets, smoothing: torch.as_tensor(answer(scores, targets, smoothing)),
 )
