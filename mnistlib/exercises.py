@@ -1434,5 +1434,5 @@ _add(
             -(_shares(scores, targets, s) * (scores.exp() / scores.exp().sum(1, keepdim=True)).log()).sum(1).mean()
         ),
     },
-    lambda answer, scores, targets, smoothing: torch.as_tensor(answer(scores, targets, smoothing)),
+    lambda answer, scores, targets, smoothing: _number(answer(scores, targets, smoothing)),
 )
