@@ -46,7 +46,7 @@ HERE = Path(__file__)
 class Distort(Callback):
     """Turn, stretch, slant and move each training image a little, so that no image is seen twice."""
 
-    def __init__(self, degrees: float = 12.0, slant: float = 0.15, stretch: float = 0.1, move: float = 0.1) -> None:
+    def __init__(self, degrees: float = 8.0, slant: float = 0.15, stretch: float = 0.08, move: float = 0.1) -> None:
         self.degrees, self.slant, self.stretch, self.move = degrees, slant, stretch, move
 
     def before_batch(self, learn: Learner) -> None:
@@ -104,8 +104,13 @@ RECIPES = {
     "784-30-10": Recipe(lambda: simple_net(n_out=10), epochs=6, lr=0.5, batch_size=128),
     "784-200-10": Recipe(lambda: simple_net(n_hidden=200, n_out=10), epochs=6, lr=0.5, batch_size=128),
     "conv_net": Recipe(lambda: conv_net(n_out=10), epochs=3, lr=0.1, batch_size=128, modern=True),
-    "conv_net, distorted images": Recipe(
-        lambda: conv_net(n_out=10), epochs=14, lr=0.1, batch_size=128, modern=True, distort=True
+    "wide conv_net, distorted images": Recipe(
+        lambda: conv_net(n_out=10, widths=(16, 32, 64, 128)),
+        epochs=6,
+        lr=0.1,
+        batch_size=128,
+        modern=True,
+        distort=True,
     ),
 }
 
