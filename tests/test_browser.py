@@ -50,58 +50,50 @@ def browser():
         pytest.skip("no browser: install Chromium, Chrome or Edge, or run `python -m playwright install chromium`")
 
 
-@pytest.fixture(scope="module", params=THEMES)
-def context(browser, request):
-    """A window in one theme, as the system's setting asks for, that refuses every request to the outside."""
-    context = browser.new_context(color_scheme=request.param, viewport={"width": WIDE, "height": 900})
-    context.add_init_script("localStorage.setItem('mode', 'auto')")
-    yield context
-    context.close()
+@pytest.fixture(scope="module")
+def contexts(browser):
+    """A window in each theme, as the system's setting asks for it."""
+    contexts = {theme: browser.new_context(color_scheme=theme) for theme in THEMES}
+    yield contexts
+    for context in contexts.values():
+        context.close()
 
 
-@pytest.fixture
-def opened(context):
-    """Return a function that opens a page of the book and gathers what went wrong on the way."""
-    page = context.new_page()
+@pytest.fixture(scope="module", params=[(name, theme) for name in PAGES for theme in THEMES], ids="-".join)
+def page(contexts, request):
+    """A page of the book in one theme, opened once for all tests of it, and what went wrong on the way."""
+    name, theme = request.param
+    page = contexts[theme].new_page()
+    page.set_viewport_size({"width": WIDE, "height": 900})
     page.troubles = []
     page.on("console", lambda m: page.troubles.append(m.text) if m.type in {"error", "warning"} else None)
     page.on("pageerror", lambda error: page.troubles.append(str(error)))
     page.on("request", lambda r: page.troubles.append(r.url) if not r.url.startswith(("file:", "data:")) else None)
-
-    def open_page(name: str):
-        page.goto((SITE / name).as_uri())
-        page.wait_for_load_state("load")
-        return page
-
-    yield open_page
+    page.goto((SITE / name).as_uri())
+    page.wait_for_load_state("load")
+    page.theme = theme
+    yield page
     page.close()
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_page_loads_without_error_or_request(opened, name):
-    assert opened(name).troubles == []
+def test_page_loads_without_error_or_request(page):
+    assert page.troubles == []
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_page_fits_a_narrow_screen(opened, name):
-    page = opened(name)
-    page.set_viewport_size({"width": NARROW, "height": 640})
-    assert page.evaluate("document.scrollingElement.scrollWidth") <= NARROW
+def test_theme_follows_the_system(page):
+    assert page.evaluate("document.documentElement.dataset.theme") == page.theme
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_page_is_accessible(opened, name):
-    page = opened(name)
+def test_page_is_accessible(page):
     # What is folded must be readable too.
     page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
     found = axe_api.Axe().run(page, options={"resultTypes": ["violations"], "preload": False}).response["violations"]
     assert [f"{v['id']}: {n['html'][:160]} {n['failureSummary'][:200]}" for v in found for n in v["nodes"]] == []
 
 
-def test_theme_follows_the_system(opened, context):
-    page = opened("index.html")
-    dark = page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
-    assert page.evaluate("document.documentElement.dataset.theme") == ("dark" if dark else "light")
+def test_page_fits_a_narrow_screen(page):
+    page.set_viewport_size({"width": NARROW, "height": 640})
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= NARROW
 
 
 def test_solution_opens_without_javascript(browser):
