@@ -53,7 +53,7 @@ def browser():
 @pytest.fixture(scope="module")
 def contexts(browser):
     """A window in each theme, as the system's setting asks for it."""
-    contexts = {theme: browser.new_context(color_scheme=theme) for theme in THEMES}
+    contexts = {theme: browser.new_context(color_scheme=theme, reduced_motion="reduce") for theme in THEMES}
     yield contexts
     for context in contexts.values():
         context.close()
