@@ -96,6 +96,23 @@ class Callback:
     def after_fit(self, learn: "Learner") -> None: ...
 
 
+class _SmoothLoss:
+    """A moving average of losses: each moves it a fiftieth of the way.
+
+    It starts at 0, which dividing by ``1 - 0.98**n`` after n losses makes up for.  fastai prints the same
+    average as ``train_loss``.
+    """
+
+    def __init__(self) -> None:
+        self._sum, self._count = torch.tensor(0.0), 0
+
+    def add(self, loss: Tensor) -> float:
+        """Take in a loss, a scalar on the CPU, and return the average so far."""
+        self._count += 1
+        self._sum = torch.lerp(loss.float(), self._sum, 0.98)
+        return (self._sum / (1 - 0.98**self._count)).item()
+
+
 class Recorder(Callback):
     """Keep what happened: losses and learning rates a batch, losses and metrics an epoch.
 
@@ -112,7 +129,8 @@ class Recorder(Callback):
     losses : list of float
         The loss of every training batch.
     smooth_losses : list of float
-        The same, as a moving average (see `smooth`); its last value in an epoch is that epoch's ``train_loss``.
+        The same, as a moving average that goes on across epochs, as fastai's does; its last value in an epoch is
+        that epoch's ``train_loss``.
     lrs : list of float
         The learning rate of every training batch.
     """
@@ -128,7 +146,7 @@ class Recorder(Callback):
         self.smooth_losses: list[float] = []
         self.lrs: list[float] = []
         self._waiting: list[Tensor] = []
-        self._average = torch.tensor(0.0)
+        self._average = _SmoothLoss()
 
     def before_fit(self, learn: "Learner") -> None:
         self._clear(["train_loss", "valid_loss", *learn.metric_names])
@@ -160,9 +178,8 @@ class Recorder(Callback):
         self._waiting = []
         finite = torch.isfinite(losses)
         for loss in losses:
-            self._average = self.smooth(loss, self._average)
             self.losses.append(loss.item())
-            self.smooth_losses.append((self._average / (1 - 0.98 ** len(self.losses))).item())
+            self.smooth_losses.append(self._average.add(loss))
         if not finite.all():
             batch = int((~finite).nonzero()[0])
             raise FloatingPointError(
@@ -170,15 +187,6 @@ class Recorder(Callback):
                 "parameters are spoiled from there on; start again from fresh ones with a smaller learning rate, "
                 "and look for NaN or infinity in the inputs"
             )
-
-    @staticmethod
-    def smooth(loss: Tensor, average: Tensor) -> Tensor:
-        """Move the average a fiftieth of the way to the new loss.
-
-        Divided by ``1 - 0.98**n`` after n losses it makes up for having started at 0.  This is the
-        average that fastai prints as ``train_loss``; it goes on across epochs.
-        """
-        return torch.lerp(loss.float(), average, 0.98)
 
     def __getitem__(self, name: str) -> list[float]:
         """Return the values of one name, an epoch each.
@@ -318,7 +326,7 @@ class _RangeTest(Callback):
         self.start, self.end, self.n = start, end, n
         self.lrs: list[float] = []
         self.losses: list[float] = []
-        self._average = torch.tensor(0.0)
+        self._average = _SmoothLoss()
 
     def before_batch(self, learn: "Learner") -> None:
         if learn.training:
@@ -328,8 +336,7 @@ class _RangeTest(Callback):
         if not learn.training:
             return
         self.lrs.append(learning_rate(learn.opt))
-        self._average = Recorder.smooth(learn.loss.detach().cpu(), self._average)
-        smooth = (self._average / (1 - 0.98 ** len(self.lrs))).item()
+        smooth = self._average.add(learn.loss.detach().cpu())
         if not math.isfinite(smooth):
             self.lrs.pop()
             raise StopFitError
