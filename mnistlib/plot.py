@@ -6,7 +6,6 @@ Words in a picture are arguments, so that they can be in any language.
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
-from zlib import crc32
 
 import torch
 from torch import Tensor
@@ -158,9 +157,7 @@ def pixel_table(image: Tensor, top: int = 0, left: int = 0) -> "Styler":
     pixels = image.cpu().numpy()
     height, width = pixels.shape
     table = pd.DataFrame(pixels, range(top, top + height), range(left, left + width))
-    # The table's name in HTML follows from its content: pandas would draw a new one every time.
-    name = f"pixels_{crc32(pixels.tobytes()):08x}"
-    return table.style.set_uuid(name).background_gradient("Greys", axis=None, vmin=0, vmax=255)
+    return table.style.background_gradient("Greys", axis=None, vmin=0, vmax=255)
 
 
 def plot_function(
