@@ -101,6 +101,7 @@ def what_results_depend_on() -> str:
     The execution cache compares cells only: without this, a change in mnistlib would leave old outputs in the book.
     """
     files = [p for p in (ROOT / "mnistlib").rglob("*") if p.is_file() and p.suffix != ".pyc"]
+    files += (ROOT / "tests" / "benchmarks").glob("*.json")  # records that pages quote
     files += [ROOT / "constraints.txt", BOOK / "matplotlibrc", BOOK / "ipython_kernel_config.py"]
     digest = hashlib.sha256(f"{sys.version_info[:2]} {sys.platform}".encode())
     for path in sorted(filter(Path.exists, files)):
