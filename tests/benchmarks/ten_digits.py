@@ -4,8 +4,9 @@
     OMP_NUM_THREADS=1 python tests/benchmarks/ten_digits.py --save          write it beside this file too, for the page
     python tests/benchmarks/ten_digits.py --only "conv_net"                 one row, on as many threads as torch takes
 
-All settings were chosen on images held out of the training set; the test images are looked at once a model, at the
-end of its training. Nothing asserts the seconds: they are the machine's.
+The settings of the convolutional nets were chosen on images held out of the training set. Here the test images are
+looked at once a model, at the end of its training; the page says which models had seen them before. Nothing asserts the
+seconds: they are the machine's.
 """
 
 # ruff: noqa: T201
