@@ -44,6 +44,7 @@ extensions = [
     "outside_links",  # names that other projects document
     "solutions",  # code cells that belong into a dropdown
     "term_tips",  # a glossary term says what it means where it is used
+    "widgets",  # parts of a page that readers move
 ]
 exclude_patterns = ["_ext", "_static", "_templates", "locales"]
 templates_path = ["book/_templates"]

@@ -1,0 +1,36 @@
+// What all widgets share: finding their boxes, making elements, saying a number in a sentence.
+
+// Start a widget in each of its boxes. Its still picture hides, but comes back on paper.
+export function mount(name, start) {
+  for (const box of document.querySelectorAll(`.widget[data-widget="${name}"]`)) {
+    const { words, data, replaces } = box.dataset;
+    const source = data && document.getElementById(data);
+    box.hidden = false;
+    start(box, JSON.parse(words), source ? JSON.parse(source.textContent) : null);
+    const still = replaces && document.getElementById(replaces);
+    if (still) still.classList.add("still");
+  }
+}
+
+// make("button", { type: "button" }, "Run"): an element. Text is text, never HTML.
+export function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  element.append(...children);
+  return element;
+}
+
+const SVG = "http://www.w3.org/2000/svg";
+
+// The same for parts of a drawing.
+export function draw(tag, attributes = {}, ...children) {
+  const element = document.createElementNS(SVG, tag);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  element.append(...children);
+  return element;
+}
+
+// say("loss: {}", 0.25): the text with its holes filled in order.
+export function say(text, ...values) {
+  return text.replace(/\{\}/g, () => values.shift());
+}
