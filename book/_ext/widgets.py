@@ -79,7 +79,7 @@ def module_text(name: str) -> str:
 class WidgetDirective(SphinxDirective):
     required_arguments = 1
     has_content = True
-    option_spec = {"replaces": directives.unchanged, "data": directives.unchanged}  # noqa: RUF012  docutils' own form
+    option_spec = {"replaces": directives.unchanged, "data": directives.unchanged}
 
     def run(self) -> list[nodes.Node]:
         name = self.arguments[0]
