@@ -41,6 +41,7 @@ extensions = [
     "diagram",  # flow charts, from text to SVG
     "inline_svg",  # figures that follow the theme and can be translated
     "mathml",  # formulas without scripts
+    "notebooks",  # each page to take home and run
     "outside_links",  # names that other projects document
     "solutions",  # code cells that belong into a dropdown
     "term_tips",  # a glossary term says what it means where it is used
@@ -150,6 +151,8 @@ html_js_files = [("book.js", {"defer": "defer"})]
 html_copy_source = False
 html_show_sphinx = False
 html_math_renderer = "mathml"
+# Where the project is published, for example https://github.com/owner/name. Then pages open on Colab and Binder too.
+book_repository = os.environ.get("BOOK_REPOSITORY", "")
 html_context = {
     "default_mode": "auto",  # light or dark as the reader's system is
     "unfold": "Show or hide the pages of this part",
@@ -160,6 +163,7 @@ html_theme_options = {
     "use_fullscreen_button": False,
     "show_navbar_depth": 1,
     "navigation_with_keys": False,
+    "article_header_end": ["notebook-buttons.html", "article-header-buttons.html"],
 }
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
@@ -173,6 +177,11 @@ def chinese(app, config) -> None:
         config.nb_code_prompt_show = "显示代码"
         config.nb_code_prompt_hide = "隐藏代码"
         config.html_context["unfold"] = "展开或收起本部分的页面"
+        config.notebook_words = {
+            "needs": '需要本书的软件包 `mnistlib`。在本书的文件夹里运行：`python -m pip install ".[book]"`。',
+            "download": "下载本页的 notebook",
+            "open": "在 {} 中打开本页",
+        }
 
 
 def keep_outputs_apart(app) -> None:

@@ -43,13 +43,19 @@ def with_limits(formula: str) -> str:
 
 
 def visit_inline(self, node) -> None:
-    self.body.append(self.starttag(node, "span", "", CLASS="math") + mathml(node, "inline") + "</span>")
+    self.body.append(
+        self.starttag(node, "span", "", CLASS="math", **{"data-tex": node.astext()})
+        + mathml(node, "inline")
+        + "</span>"
+    )
     raise SkipNode
 
 
 def visit_block(self, node) -> None:
     """A formula on its own line, with its number and a link to it where it has a label."""
-    self.body.append(self.starttag(node, "div", CLASS="math", tabindex="0", role="group"))
+    self.body.append(
+        self.starttag(node, "div", CLASS="math", tabindex="0", role="group", **{"data-tex": node.astext()})
+    )
     self.body.append(mathml(node, "block"))
     if node["number"]:
         self.body.append(f'<span class="eqno">({get_node_equation_number(self, node)})')
