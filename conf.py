@@ -179,7 +179,7 @@ def chinese(app, config) -> None:
         config.html_context["unfold"] = "展开或收起本部分的页面"
         config.notebook_words = {
             "needs": '需要本书的软件包 `mnistlib`。在本书的文件夹里运行：`python -m pip install ".[book]"`。',
-            "download": "下载本页的 notebook",
+            "download": "下载本页的 notebook（.ipynb）",
             "open": "在 {} 中打开本页",
         }
 

@@ -28,7 +28,7 @@ CELL, MATH = "THE-CODE-CELL-{}-", "THE-FORMULA-{}-"
 MARK = re.compile(CELL.format(r"(\d+)"))
 WORDS = {
     "needs": 'Needs `mnistlib`, the package of this book. In the book\'s folder: `python -m pip install ".[book]"`.',
-    "download": "Download this page as a notebook",
+    "download": "Download this page as a notebook (.ipynb)",
     "open": "Open this page in {}",
 }
 
