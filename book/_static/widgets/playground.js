@@ -125,8 +125,10 @@ export default function start(box, words, data) {
 
   box.show = (image) => change({ image, strokes: [], moved: [0, 0] });
   box.picture = () => pixels(padOf(state), view.centred.checked);
-  box.answers = (image) =>
-    Object.fromEntries(Object.entries(judged(models, image)).map(([name, { answer, scores }]) => [name, { answer, scores }]));
+  box.answers = (image) => {
+    const all = Object.entries(judged(models, image));
+    return Object.fromEntries(all.map(([name, { answer, scores }]) => [name, { answer, scores }]));
+  };
   refresh();
 }
 
@@ -169,7 +171,7 @@ function twoAnswers(net, image) {
 // ---- Showing ----
 
 const signed = (value) => `${value < 0 ? "\u2212" : "+"}${Math.abs(value).toFixed(2)}`;
-const percent = (share) => `${(100 * share).toFixed(share > 0.9995 || share < 0.0995 ? 1 : 0)}%`;
+const percent = (share) => `${(100 * share).toFixed(1)}%`;
 const gray = (value) => Array(3).fill(255 * (1 - value));
 
 function diverging(limit) {
@@ -245,8 +247,10 @@ function build(box, words, examples) {
   const chosen = examples.map(({ name }) =>
     make("button", { type: "button" }, canvas(SIDE, { "aria-hidden": "true" }), words[name]),
   );
-  const group = (name, ...inside) =>
-    make("div", { role: "group", "aria-label": name, class: "pg-group" }, make("span", { "aria-hidden": "true" }, name), ...inside);
+  const group = (name, ...inside) => {
+    const heading = make("span", { "aria-hidden": "true" }, name);
+    return make("div", { role: "group", "aria-label": name, class: "pg-group" }, heading, ...inside);
+  };
   const status = make("p", { role: "status", class: "pg-status" });
   const empty = make("p", { hidden: "" }, words.empty);
 
@@ -270,7 +274,7 @@ function build(box, words, examples) {
         "div",
         { class: "pg-side" },
         make("div", { class: "pg-group" }, clear, undo),
-        make("figure", {}, small, make("figcaption", {}, words.seen)),
+        make("div", { class: "pg-picture" }, small, make("p", {}, words.seen)),
         make("label", {}, centred, " ", words.centred),
         group(words.move, ...moves.map(([each]) => each)),
       ),
@@ -288,8 +292,8 @@ function card(title, words, [plus, minus], n = 1) {
   const answer = make("strong");
   const whys = Array.from({ length: n }, () => {
     const canvas = make("canvas", { width: SIDE, height: SIDE, role: "img" });
-    const caption = make("figcaption");
-    return { canvas, caption, figure: make("figure", {}, canvas, caption) };
+    const caption = make("p");
+    return { canvas, caption, picture: make("div", { class: "pg-picture" }, canvas, caption) };
   });
   const key = (sign, colour, text) => {
     const label = make("span", {}, text);
@@ -300,9 +304,10 @@ function card(title, words, [plus, minus], n = 1) {
   const [above, below] = [key("+", FOR, plus), key("\u2212", AGAINST, minus)];
   const sum = make("p");
   const legend = make("ul", {}, above.line, below.line);
-  const body = make("div", { class: "pg-why" }, ...whys.map(({ figure }) => figure), legend);
+  const body = make("div", { class: "pg-why" }, ...whys.map(({ picture }) => picture), legend);
   const heading = make("h3", {}, title);
-  const section = make("div", { class: "pg-card" }, heading, make("p", { class: "pg-answer" }, words.answer, " ", answer), body, sum);
+  const line = make("p", { class: "pg-answer" }, words.answer, " ", answer);
+  const section = make("div", { class: "pg-card" }, heading, line, body, sum);
   return { section, answer, whys, sum, body, plus: above.label, minus: below.label };
 }
 
@@ -310,7 +315,8 @@ function card(title, words, [plus, minus], n = 1) {
 function addScale(card) {
   card.dot = make("i");
   card.score = make("p");
-  const scale = make("div", { class: "pg-scale", "aria-hidden": "true" }, make("span", {}, "7"), make("div", {}, card.dot), make("span", {}, "3"));
+  const ends = ["7", "3"].map((digit) => make("span", {}, digit));
+  const scale = make("div", { class: "pg-scale", "aria-hidden": "true" }, ends[0], make("div", {}, card.dot), ends[1]);
   card.body.before(scale, card.score);
 }
 
