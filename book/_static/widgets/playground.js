@@ -6,12 +6,13 @@
 //   box.answers(image)  returns for each model { answer, scores }: the digit, and the numbers that decided.
 
 import { make, say } from "./mount.js";
-import { FINE, PAD, SIDE, bytes, difference, effects, floats, ink, pixels, run, sigmoid, softmax, stamp } from "./digit.js";
+import { FINE, PAD, SIDE, ink, pixels, stamp } from "./digit.js";
+import { bytes, difference, effects, floats, run, sigmoid, softmax } from "./digit.js";
 
 const PEN = 1.3 * FINE; // radius; strokes about as wide as MNIST's
 const MOST_MOVE = 8;
 const PAUSE = 700; // milliseconds without a change before the answers are read out
-const FOR = [200, 72, 0]; // orange-red and blue, which all kinds of colour-blind eyes tell apart
+const FOR = [200, 56, 8]; // an orange-red and a blue, which all kinds of colour-blind eyes tell apart
 const AGAINST = [0, 92, 168];
 
 export default function start(box, words, data) {
