@@ -102,12 +102,15 @@ export function pixels(pad, centred) {
   const box = bounds(pad);
   if (!box) return null;
   if (!centred) return averaged(pad, { left: 0, top: 0, width: PAD, height: PAD }, FINE, SIDE);
-  const small = averaged(pad, box, Math.max(box.width, box.height) / BOX, BOX);
+  const size = Math.max(box.width, box.height) / BOX;
+  const small = averaged(pad, box, size, BOX);
+  const [row, column] = centreOfMass(small, BOX);
   // No ink may leave the picture, however far from the middle of its box the centre of mass is.
-  const [top, left] = centreOfMass(small, BOX).map((at) => Math.min(SIDE - BOX, Math.max(0, Math.round(CENTRE - at))));
+  const first = (at, length) => Math.max(0, Math.min(SIDE - Math.ceil(length / size), Math.round(CENTRE - at)));
+  const [top, left] = [first(row, box.height), first(column, box.width)];
   const image = new Float32Array(SIDE * SIDE);
   small.forEach((value, i) => {
-    image[(top + Math.floor(i / BOX)) * SIDE + left + (i % BOX)] = value;
+    if (value) image[(top + Math.floor(i / BOX)) * SIDE + left + (i % BOX)] = value;
   });
   return image;
 }

@@ -45,10 +45,13 @@ export default function start(box, words, data) {
   function refresh() {
     waiting ||= requestAnimationFrame(() => {
       waiting = 0;
-      const pad = padOf(state);
-      paint(view.pad, pad, gray);
-      show(pixels(pad, view.centred.checked));
+      redraw();
     });
+  }
+  function redraw() {
+    const pad = padOf(state);
+    paint(view.pad, pad, gray);
+    show(pixels(pad, view.centred.checked));
   }
 
   // ---- What the models say ----
@@ -71,9 +74,12 @@ export default function start(box, words, data) {
     showTen(view.ten, all.ten, words);
     const sure = percent(all.ten.shares[all.ten.answer]);
     const text = say(words.status, all.nearest.answer, all.linear.answer, all.net.answer, all.ten.answer, sure);
-    quiet = setTimeout(() => {
+    const tell = () => {
       view.status.textContent = text;
-    }, PAUSE);
+    };
+    // What is there when the page opens is not announced: nobody asked.
+    if (greeting) tell();
+    else quiet = setTimeout(tell, PAUSE);
   }
 
   // ---- What readers do ----
@@ -130,7 +136,7 @@ export default function start(box, words, data) {
     const all = Object.entries(judged(models, image));
     return Object.fromEntries(all.map(([name, { answer, scores }]) => [name, { answer, scores }]));
   };
-  refresh();
+  redraw();
 }
 
 // ---- Models ----
@@ -306,7 +312,7 @@ function card(title, words, [plus, minus], n = 1) {
   const sum = make("p");
   const legend = make("ul", {}, above.line, below.line);
   const body = make("div", { class: "pg-why" }, ...whys.map(({ picture }) => picture), legend);
-  const heading = make("h3", {}, title);
+  const heading = make("p", { class: "pg-name" }, title);
   const line = make("p", { class: "pg-answer" }, words.answer, " ", answer);
   const section = make("div", { class: "pg-card" }, heading, line, body, sum);
   return { section, answer, whys, sum, body, plus: above.label, minus: below.label };
