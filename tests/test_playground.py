@@ -202,7 +202,7 @@ def test_without_centring_the_ink_stays_where_it_is(steady):
     draw(steady, SEVEN)
     tick.uncheck()
     row, column = centre_of_mass(picture(steady))
-    assert row > 16 and column < 10
+    assert row > 15 and column < 10
     steady.get_by_role("button", name="move right").click()
     assert abs(centre_of_mass(picture(steady))[1] - column - 1) < 0.01
     tick.check()

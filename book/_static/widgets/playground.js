@@ -314,7 +314,7 @@ function card(title, words, [plus, minus], n = 1) {
   const body = make("div", { class: "pg-why" }, ...whys.map(({ picture }) => picture), legend);
   const heading = make("p", { class: "pg-name" }, title);
   const line = make("p", { class: "pg-answer" }, words.answer, " ", answer);
-  const section = make("div", { class: "pg-card" }, heading, line, body, sum);
+  const section = make("div", { class: "pg-card", role: "group", "aria-label": title }, heading, line, body, sum);
   return { section, answer, whys, sum, body, plus: above.label, minus: below.label };
 }
 
