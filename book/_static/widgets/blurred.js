@@ -73,8 +73,8 @@ export default function start(box, words, data) {
 function picture(image, label) {
   const cells = image.map((ink, i) => {
     const gray = 255 - ink;
-    const place = { x: i % SIDE, y: Math.floor(i / SIDE), width: 1.02, height: 1.02 };
+    const place = { x: i % SIDE, y: Math.floor(i / SIDE), width: 1, height: 1 };
     return draw("rect", { ...place, fill: `rgb(${gray} ${gray} ${gray})` });
   });
-  return draw("svg", { viewBox: `0 0 ${SIDE} ${SIDE}`, role: "img", "aria-label": label, class: "blurred" }, ...cells);
+  return draw("svg", { viewBox: `0 0 ${SIDE} ${SIDE}`, role: "img", "aria-label": label, class: "pixels blurred" }, ...cells);
 }

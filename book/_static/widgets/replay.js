@@ -17,7 +17,7 @@ export default function start(box, words, data) {
   const now = image(words.weights);
   const learned = image(words.change);
   const chart = curves(data, last, words);
-  const numbers = readout(words.epoch, words.loss, words.accuracy);
+  const numbers = readout(words.loss, words.accuracy);
   const said = outcome();
   const epoch = dial(words.epoch, { min: 0, max: last, step: 1, value: 0 }, String, () => {
     stop();
@@ -33,7 +33,7 @@ export default function start(box, words, data) {
     const at = epoch.value;
     now.paint((i) => (weight(i) + change(at, i)) / data.limits[0], say(words.weights_at, at));
     learned.paint((i) => change(at, i) / data.limits[1], say(words.change_at, at));
-    numbers.show(String(at), data.loss[at].toFixed(4), data.accuracy[at].toFixed(4));
+    numbers.show(data.loss[at].toFixed(4), data.accuracy[at].toFixed(4));
     chart.mark(at);
     if (!timer) said.textContent = say(words.after, at, data.loss[at].toFixed(4), data.accuracy[at].toFixed(4));
   }
@@ -72,10 +72,9 @@ function color(value) {
 
 function image(name) {
   const cells = Array.from({ length: PIXELS }, (_, i) => {
-    // A little wider than their places, so that no seams show between them.
-    return draw("rect", { x: i % SIDE, y: Math.floor(i / SIDE), width: 1.05, height: 1.05 });
+    return draw("rect", { x: i % SIDE, y: Math.floor(i / SIDE), width: 1, height: 1 });
   });
-  const picture = draw("svg", { viewBox: `0 0 ${SIDE} ${SIDE}`, role: "img" }, ...cells);
+  const picture = draw("svg", { viewBox: `0 0 ${SIDE} ${SIDE}`, role: "img", class: "pixels" }, ...cells);
   const caption = make("span", { "aria-hidden": "true" }, name);
   return {
     element: make("div", {}, picture, caption),
