@@ -1,5 +1,7 @@
 """What all tests share: the sample, read once, and one seed before every test."""
 
+import shutil
+
 import matplotlib
 import pytest
 from hypothesis import settings
@@ -50,3 +52,29 @@ def make_dls(sample):
         )
 
     return make
+
+
+def ways_to_start():
+    """Options for Playwright: Debian's Chromium, Chrome, Edge, Playwright's own."""
+    for command in ("chromium", "chromium-browser"):
+        if path := shutil.which(command):
+            yield {"executable_path": path}
+    yield {"channel": "chrome"}
+    yield {"channel": "msedge"}
+    yield {}
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium, Chrome or Edge, whichever is installed, or what `playwright install chromium` fetches."""
+    playwright_api = pytest.importorskip("playwright.sync_api")
+    with playwright_api.sync_playwright() as playwright:
+        for way in ways_to_start():
+            try:
+                browser = playwright.chromium.launch(args=["--no-sandbox", "--disable-background-networking"], **way)
+            except playwright_api.Error:
+                continue
+            yield browser
+            browser.close()
+            return
+        pytest.skip("no browser: install Chromium, Chrome or Edge, or run `python -m playwright install chromium`")

@@ -1,15 +1,11 @@
-"""The built book in a browser: it loads without an error, fits a phone, and hides nothing from anybody.
-
-The browser is Chromium, Chrome or Edge, whichever is installed, or the one that `playwright install chromium` fetches.
-"""
+"""The built book in a browser: it loads without an error, fits a phone, and hides nothing from anybody."""
 
 import os
-import shutil
 from pathlib import Path
 
 import pytest
 
-playwright_api = pytest.importorskip("playwright.sync_api")
+pytest.importorskip("playwright.sync_api")
 axe_api = pytest.importorskip("axe_playwright_python.sync_playwright")
 
 ROOT = Path(__file__).parents[1]
@@ -24,30 +20,6 @@ pytestmark = [
     # What Playwright leaves open while it shuts down is its own affair.
     pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
-
-
-def ways_to_start():
-    """Options for Playwright: Debian's Chromium, Chrome, Edge, Playwright's own."""
-    for command in ("chromium", "chromium-browser"):
-        if path := shutil.which(command):
-            yield {"executable_path": path}
-    yield {"channel": "chrome"}
-    yield {"channel": "msedge"}
-    yield {}
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright_api.sync_playwright() as playwright:
-        for way in ways_to_start():
-            try:
-                browser = playwright.chromium.launch(args=["--no-sandbox", "--disable-background-networking"], **way)
-            except playwright_api.Error:
-                continue
-            yield browser
-            browser.close()
-            return
-        pytest.skip("no browser: install Chromium, Chrome or Edge, or run `python -m playwright install chromium`")
 
 
 @pytest.fixture(scope="module")

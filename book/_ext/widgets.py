@@ -4,12 +4,14 @@
     :replaces: fig-gd-path
     :data: descent-data
 
+    try: Set a rate and run.
     run: Run
     loss: "loss: {}"
     ```
 
 names the module `book/_static/widgets/descent.js`, whose default export `start(box, words, data)` fills an empty box.
-`words` are the lines of the body: messages of the page's catalogue, so the widget speaks the page's language. `data` is
+`words` are the lines of the body: messages of the page's catalogue, so the widget speaks the page's language. `try` is
+shown first, in the box, so that nobody is told to move what is not there. `data` is
 what an executed cell left in the page, as `<script type="application/json" id="descent-data">`. `replaces` is the
 label of the figure that stays for readers without scripts, and on paper.
 
@@ -22,11 +24,13 @@ from __future__ import annotations
 import html
 import json
 import re
+from collections import Counter
 from pathlib import Path
 
 from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx import addnodes
+from sphinx.errors import ExtensionError
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
@@ -35,6 +39,7 @@ log = logging.getLogger(__name__)
 FOLDER = Path(__file__).parent.parent / "_static" / "widgets"
 IMPORT = re.compile(r'^import \{[^}]*\} from "\./([\w-]+)\.js";\n', re.MULTILINE)
 EXPORT = re.compile(r"^export (?:default )?", re.MULTILINE)
+DEFINED = re.compile(r"^(?:async )?(?:function|class|const|let) (\w+)", re.MULTILINE)
 MOUNT = "\nmount({name}, start);\n"
 
 
@@ -61,7 +66,7 @@ def words_of(lines: list[str]) -> dict[str, str]:
 
 
 def module_text(name: str) -> str:
-    """The module and all that it imports, each once, as one script."""
+    """The module and all that it imports, each once, as one script; so what they define needs different names."""
     parts: dict[str, str] = {}
 
     def read(module: str) -> None:
@@ -73,7 +78,10 @@ def module_text(name: str) -> str:
 
     read("mount")
     read(name)
-    return "\n".join(parts.values()) + MOUNT.format(name=json.dumps(name))
+    text = "\n".join(parts.values())
+    if twice := sorted(word for word, count in Counter(DEFINED.findall(text)).items() if count > 1):
+        raise ExtensionError(f"widget {name!r}: {', '.join(twice)} defined twice among {', '.join(parts)}")
+    return text + MOUNT.format(name=json.dumps(name))
 
 
 class WidgetDirective(SphinxDirective):
