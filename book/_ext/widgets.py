@@ -9,11 +9,11 @@
     loss: "loss: {}"
     ```
 
-names the module `book/_static/widgets/descent.js`, whose default export `start(box, words, data)` fills an empty box.
-`words` are the lines of the body: messages of the page's catalogue, so the widget speaks the page's language. `try` is
-shown first, in the box, so that nobody is told to move what is not there. `data` is
-what an executed cell left in the page, as `<script type="application/json" id="descent-data">`. `replaces` is the
-label of the figure that stays for readers without scripts, and on paper.
+names the module `book/_static/widgets/descent.js`, whose default export `start(box, words, data)` fills a box. `words`
+are the lines of the body: messages of the page's catalogue, so the widget speaks the page's language. `try` is shown
+first, in the box, so that nobody is told to move what is not there. `data` is what an executed cell left in the page,
+as `<script type="application/json" id="descent-data">`. `replaces` is the label of the figure that stays for readers
+without scripts, and on paper.
 
 A page opened from a folder (file://) may not load modules, so their text is put into the page. There, and only there,
 `import {...} from "./other.js"` becomes the other file's text. First paint does not wait for it: modules run last.
@@ -47,13 +47,13 @@ class widget(nodes.General, nodes.Element, addnodes.translatable):
     """The place of a widget, and its words by their keys."""
 
     def preserve_original_messages(self) -> None:
-        self.setdefault("translated", {})
+        self.setdefault("messages", {})  # Sphinx keeps its own note under "translated"
 
     def extract_original_messages(self) -> list[str]:
         return list(dict.fromkeys(self["words"].values()))
 
     def apply_translated_message(self, original_message: str, translated_message: str) -> None:
-        self["translated"][original_message] = translated_message
+        self["messages"][original_message] = translated_message
 
 
 def words_of(lines: list[str]) -> dict[str, str]:
@@ -102,7 +102,7 @@ class WidgetDirective(SphinxDirective):
 
 def visit_html(self, node: widget) -> None:
     name = node["name"]
-    words = {key: node.get("translated", {}).get(text) or text for key, text in node["words"].items()}
+    words = {key: node.get("messages", {}).get(text) or text for key, text in node["words"].items()}
     attributes = {"class": "widget", "data-widget": name, "data-words": json.dumps(words, ensure_ascii=False)}
     attributes |= {f"data-{key}": node[key] for key in ("replaces", "data") if key in node}
     given = " ".join(f'{key}="{html.escape(value)}"' for key, value in attributes.items())
