@@ -1,14 +1,11 @@
-"""The built book in a browser: it loads without an error, fits a phone, and hides nothing from anybody.
-
-The browser is Chromium, Chrome or Edge, whichever is installed, or the one that `playwright install chromium` fetches.
-"""
+"""The built book in a browser: it loads without an error, fits a phone, and hides nothing from anybody."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-playwright_api = pytest.importorskip("playwright.sync_api")
+pytest.importorskip("playwright.sync_api")
 axe_api = pytest.importorskip("axe_playwright_python.sync_playwright")
 
 ROOT = Path(__file__).parents[1]

@@ -1,6 +1,8 @@
 """The book's Sphinx extensions, on a page of a few lines that is built as the book is built."""
 
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -8,8 +10,12 @@ from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
+from sphinx.errors import ExtensionError
 
 ROOT = Path(__file__).parents[1]
+sys.path.append(str(ROOT / "book" / "_ext"))
+import widgets  # noqa: E402
+
 FRONT = "---\nfile_format: mystnb\nkernelspec: {name: python3, display_name: Python 3}\n---\n\n"
 PAGE = (
     FRONT
@@ -65,6 +71,14 @@ In words.
 tags: [solution]
 ---
 print("in code")
+```
+
+```{widget} shapes
+:replaces: fig-shapes
+
+try: Type two shapes.
+a: shape a
+fits: "They fit: {}, all {} of them."
 ```
 
 ```{glossary}
@@ -162,11 +176,37 @@ def test_diagram_is_drawn(page):
     assert [t.text for t in chart.find_all("text")] == ["again", "first", "second"]
 
 
+def test_widget_brings_its_words_and_its_modules(page):
+    box = page.select_one(".widget[hidden]")
+    assert box["data-widget"] == "shapes"
+    assert box["data-replaces"] == "fig-shapes"
+    words = json.loads(box["data-words"])
+    assert words == {"try": "Type two shapes.", "a": "shape a", "fits": "They fit: {}, all {} of them."}
+    script = page.select_one("script[type=module]").string
+    assert not re.search("^(import|export)", script, re.MULTILINE)
+    assert [script.count(f"function {name}(") for name in ("mount", "outcome", "start")] == [1, 1, 1]
+    assert script.rstrip().endswith('mount("shapes", start);')
+
+
+def test_modules_of_a_widget_may_not_share_a_name(tmp_path, monkeypatch):
+    monkeypatch.setattr(widgets, "FOLDER", tmp_path)
+    (tmp_path / "mount.js").write_text("export function mount() {}\nexport const make = 1;\n", "utf-8")
+    (tmp_path / "parts.js").write_text('import { make } from "./mount.js";\nexport const part = make;\n', "utf-8")
+    one = 'import {\n  mount,\n} from "./mount.js";\nimport { part } from "./parts.js";\n'
+    (tmp_path / "one.js").write_text(one + "export default function start() {}\n", "utf-8")
+    text = "function mount() {}\nconst make = 1;\n\nconst part = make;\n\nfunction start() {}\n"
+    assert widgets.module_text("one") == text + '\nmount("one", start);\n'
+    (tmp_path / "two.js").write_text(one + "const make = 2;\nexport default function start() {}\n", "utf-8")
+    with pytest.raises(ExtensionError, match="make defined twice among mount, parts, two"):
+        widgets.module_text("two")
+
+
 def test_words_of_figures_and_diagrams_are_translated_without_running_again(book):
     done = book.build("gettext")
     assert done.returncode == 0, done.stderr
     catalogue = (book.folder / "gettext-en" / "index.pot").read_text("utf-8")
     words = {"A rising line.": "一条上升的线。", "epoch {}": "第 {} 轮", "Two boxes.": "两个方框。", "first": "第一"}
+    words |= {"Type two shapes.": "输入两个形状。"}
     assert [w for w in words if f'msgid "{w}"' not in catalogue] == []
 
     entries = [f'msgid "{a}"\nmsgstr "{b}"\n' for a, b in words.items()]
@@ -179,6 +219,8 @@ def test_words_of_figures_and_diagrams_are_translated_without_running_again(book
     page = book.page("zh_CN")
     assert page.select_one("svg.figure:not(.diagram)")["aria-label"] == "一条上升的线。"
     assert page.select_one("svg.diagram")["aria-label"] == "两个方框。"
+    said = json.loads(page.select_one(".widget")["data-words"])
+    assert (said["try"], said["a"]) == ("输入两个形状。", "shape a")  # what nobody translated stays as it was
     assert {"第 3 轮", "第一", "accuracy"} <= {t.text for t in page.select("svg text")}
 
 
@@ -194,10 +236,11 @@ TEXT = "# A page\n\n"
         (CELL + "import matplotlib.pyplot as p; p.plot([1]); p.show()\n```", "without a description", "html"),
         (CELL + ":tags: [solution]\n1\n```", "must follow a {dropdown}", "dummy"),
         (TEXT + "```{diagram}\n:alt: a\n\nflowchart LR\n  a => b\n```", "cannot read", "dummy"),
+        (TEXT + "```{widget} nothing\n```", "no widget named 'nothing'", "dummy"),
         (TEXT + "{glue:text}`n`", "other forms come out empty", "dummy"),
         (TEXT + "$\\frac$", "cannot read the formula", "html"),
     ],
-    ids=["raises", "stderr", "no alt", "no dropdown", "bad diagram", "bare glue", "bad formula"],
+    ids=["raises", "stderr", "no alt", "no dropdown", "bad diagram", "no widget", "bare glue", "bad formula"],
 )
 def test_what_is_wrong_fails_the_build(tmp_path, text, complaint, builder):
     book = Book(tmp_path)

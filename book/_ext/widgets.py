@@ -4,14 +4,16 @@
     :replaces: fig-gd-path
     :data: descent-data
 
+    try: Set a rate and run.
     run: Run
     loss: "loss: {}"
     ```
 
-names the module `book/_static/widgets/descent.js`, whose default export `start(box, words, data)` fills an empty box.
-`words` are the lines of the body: messages of the page's catalogue, so the widget speaks the page's language. `data` is
-what an executed cell left in the page, as `<script type="application/json" id="descent-data">`. `replaces` is the
-label of the figure that stays for readers without scripts, and on paper.
+names the module `book/_static/widgets/descent.js`, whose default export `start(box, words, data)` fills a box. `words`
+are the lines of the body: messages of the page's catalogue, so the widget speaks the page's language. `try` is shown
+first, in the box, so that nobody is told to move what is not there. `data` is what an executed cell left in the page,
+as `<script type="application/json" id="descent-data">`. `replaces` is the label of the figure that stays for readers
+without scripts, and on paper.
 
 A page opened from a folder (file://) may not load modules, so their text is put into the page. There, and only there,
 `import {...} from "./other.js"` becomes the other file's text. First paint does not wait for it: modules run last.
@@ -22,11 +24,13 @@ from __future__ import annotations
 import html
 import json
 import re
+from collections import Counter
 from pathlib import Path
 
 from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx import addnodes
+from sphinx.errors import ExtensionError
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
@@ -35,6 +39,7 @@ log = logging.getLogger(__name__)
 FOLDER = Path(__file__).parent.parent / "_static" / "widgets"
 IMPORT = re.compile(r'^import \{[^}]*\} from "\./([\w-]+)\.js";\n', re.MULTILINE)
 EXPORT = re.compile(r"^export (?:default )?", re.MULTILINE)
+DEFINED = re.compile(r"^(?:async )?(?:function|class|const|let) (\w+)", re.MULTILINE)
 MOUNT = "\nmount({name}, start);\n"
 
 
@@ -42,13 +47,13 @@ class widget(nodes.General, nodes.Element, addnodes.translatable):
     """The place of a widget, and its words by their keys."""
 
     def preserve_original_messages(self) -> None:
-        self.setdefault("translated", {})
+        self.setdefault("messages", {})  # Sphinx keeps its own note under "translated"
 
     def extract_original_messages(self) -> list[str]:
         return list(dict.fromkeys(self["words"].values()))
 
     def apply_translated_message(self, original_message: str, translated_message: str) -> None:
-        self["translated"][original_message] = translated_message
+        self["messages"][original_message] = translated_message
 
 
 def words_of(lines: list[str]) -> dict[str, str]:
@@ -61,7 +66,7 @@ def words_of(lines: list[str]) -> dict[str, str]:
 
 
 def module_text(name: str) -> str:
-    """The module and all that it imports, each once, as one script."""
+    """The module and all that it imports, each once, as one script; so what they define needs different names."""
     parts: dict[str, str] = {}
 
     def read(module: str) -> None:
@@ -73,7 +78,10 @@ def module_text(name: str) -> str:
 
     read("mount")
     read(name)
-    return "\n".join(parts.values()) + MOUNT.format(name=json.dumps(name))
+    text = "\n".join(parts.values())
+    if twice := sorted(word for word, count in Counter(DEFINED.findall(text)).items() if count > 1):
+        raise ExtensionError(f"widget {name!r}: {', '.join(twice)} defined twice among {', '.join(parts)}")
+    return text + MOUNT.format(name=json.dumps(name))
 
 
 class WidgetDirective(SphinxDirective):
@@ -94,7 +102,7 @@ class WidgetDirective(SphinxDirective):
 
 def visit_html(self, node: widget) -> None:
     name = node["name"]
-    words = {key: node.get("translated", {}).get(text) or text for key, text in node["words"].items()}
+    words = {key: node.get("messages", {}).get(text) or text for key, text in node["words"].items()}
     attributes = {"class": "widget", "data-widget": name, "data-words": json.dumps(words, ensure_ascii=False)}
     attributes |= {f"data-{key}": node[key] for key in ("replaces", "data") if key in node}
     given = " ".join(f'{key}="{html.escape(value)}"' for key, value in attributes.items())

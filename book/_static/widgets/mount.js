@@ -1,12 +1,15 @@
 // What all widgets share: finding their boxes, making elements, saying a number in a sentence.
 
-// Start a widget in each of its boxes. Its still picture hides, but comes back on paper.
+// Start a widget in each of its boxes. Its still picture hides, but comes back on paper. The word `try`, if there is one,
+// says what to try and what to notice: it stands in the box, so that without the box nobody is told to move it.
 export function mount(name, start) {
   for (const box of document.querySelectorAll(`.widget[data-widget="${name}"]`)) {
     const { words, data, replaces } = box.dataset;
     const source = data && document.getElementById(data);
+    const said = JSON.parse(words);
     box.hidden = false;
-    start(box, JSON.parse(words), source ? JSON.parse(source.textContent) : null);
+    if (said.try) box.append(make("p", {}, said.try));
+    start(box, said, source ? JSON.parse(source.textContent) : null);
     const still = replaces && document.getElementById(replaces);
     if (still) still.classList.add("still");
   }
