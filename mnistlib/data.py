@@ -32,6 +32,8 @@ from PIL import Image, UnidentifiedImageError
 from platformdirs import user_cache_path
 from torch import Tensor
 
+from mnistlib._files import whole_file
+
 __all__ = [
     "DamagedDataError",
     "Digits",
@@ -49,7 +51,19 @@ MANIFEST = ".mnistlib.json"
 
 
 class DamagedDataError(ValueError):
-    """A file or folder of data is not what it should be; the message names it and says what to do."""
+    """A file or folder of data is not what it should be; the message names it and says what to do.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> file = pathlib.Path(tempfile.mkdtemp(), "note.txt")
+    >>> _ = file.write_text("no images here")
+    >>> try:
+    ...     read_idx(file)
+    ... except DamagedDataError:
+    ...     print("damaged")
+    damaged
+    """
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,7 +178,14 @@ class Digits:
 
 
 class Parts(NamedTuple):
-    """The two parts of a data set: one to learn from, one to judge by."""
+    """The two parts of a data set: one to learn from, one to judge by.
+
+    Examples
+    --------
+    >>> train, valid = mnist_sample()
+    >>> len(train), len(valid)
+    (12396, 2038)
+    """
 
     train: Digits
     valid: Digits
@@ -396,20 +417,11 @@ def _repair(folder: Path, wrong: list[str]) -> None:
     for name, content in _encoded_files():
         if name in missing:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            _write_file(folder / name, content)
+            with whole_file(folder / name) as file:
+                file.write_bytes(content)
             manifest[name] = [len(content), zlib.crc32(content)]
-    _write_file(folder / MANIFEST, json.dumps(manifest).encode())
-
-
-def _write_file(target: Path, content: bytes) -> None:
-    handle, unfinished = tempfile.mkstemp(dir=target.parent, suffix=".unfinished")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-        os.replace(unfinished, target)
-    except BaseException:
-        os.unlink(unfinished)
-        raise
+    with whole_file(folder / MANIFEST) as file:
+        file.write_text(json.dumps(manifest), encoding="utf-8")
 
 
 # -- data of your own -------------------------------------------------------------------------------

@@ -7,7 +7,6 @@ events: see `Callback` for their names and order.
 import math
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -15,10 +14,11 @@ from typing import Any, NamedTuple, Protocol
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from mnistlib._files import whole_file
 from mnistlib.metrics import RunningMean
 from mnistlib.optimizer import SGD
 from mnistlib.runtime import default_device
@@ -39,16 +39,42 @@ Function = Callable[[Tensor, Tensor], Tensor]
 
 
 class Loaders(Protocol):
-    """What a Learner needs of its data: a pair of sized iterables of batches."""
+    """What a Learner needs of its data: a pair of sized iterables of batches.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> batches = [(torch.zeros(2, 3), torch.zeros(2, 1))]
+    >>> learn = Learner(SimpleNamespace(train=batches, valid=batches), nn.Linear(3, 1), nn.MSELoss(), verbose=False)
+    >>> learn.fit(1, lr=0.1)
+    >>> len(learn.recorder.values)
+    1
+    """
 
     @property
-    def train(self) -> Any: ...
+    def train(self) -> Any:
+        """Batches ``(xb, yb)`` to learn from."""
+
     @property
-    def valid(self) -> Any: ...
+    def valid(self) -> Any:
+        """Batches ``(xb, yb)`` to judge by."""
 
 
 class StopFitError(Exception):
-    """Raise it in a callback to end the training early; `Learner.fit` then returns as if it were done."""
+    """Raise it in a callback to end the training early; `Learner.fit` then returns as if it were done.
+
+    Examples
+    --------
+    >>> from mnistlib import DataLoaders
+    >>> class OneEpoch(Callback):
+    ...     def after_epoch(self, learn):
+    ...         raise StopFitError
+    >>> batches = [(torch.zeros(2, 3), torch.zeros(2, 1))]
+    >>> learn = Learner(DataLoaders(batches, batches), nn.Linear(3, 1), nn.MSELoss(), cbs=OneEpoch(), verbose=False)
+    >>> learn.fit(10, lr=0.1)
+    >>> len(learn.recorder.values)
+    1
+    """
 
 
 class Callback:
@@ -133,6 +159,15 @@ class Recorder(Callback):
         that epoch's ``train_loss``.
     lrs : list of float
         The learning rate of every training batch.
+
+    Examples
+    --------
+    >>> from mnistlib import DataLoaders
+    >>> batches = [(torch.ones(2, 3), torch.ones(2, 1))] * 4
+    >>> learn = Learner(DataLoaders(batches, batches), nn.Linear(3, 1), nn.MSELoss(), verbose=False)
+    >>> learn.fit(2, lr=0.1)
+    >>> learn.recorder.names, len(learn.recorder.losses), len(learn.recorder["valid_loss"])
+    (['train_loss', 'valid_loss'], 8, 2)
     """
 
     def __init__(self) -> None:
@@ -206,6 +241,16 @@ class ProgressTable(Callback):
     """Print a row an epoch; in a terminal also a progress bar, and the seconds that each epoch took.
 
     The seconds stay out of notebooks and files, so that the same run prints the same text.
+
+    Examples
+    --------
+    >>> from mnistlib import DataLoaders
+    >>> batches = [(torch.ones(2, 3), torch.zeros(2, 1))]
+    >>> model = nn.Linear(3, 1, bias=False)
+    >>> _ = nn.init.zeros_(model.weight)  # and right from the start
+    >>> Learner(DataLoaders(batches, batches), model, nn.MSELoss()).fit(1, lr=0.1)
+    epoch  train_loss  valid_loss
+        0    0.000000    0.000000
     """
 
     def before_fit(self, learn: "Learner") -> None:
@@ -312,7 +357,14 @@ def set_hyper(opt: Any, lr: float, mom: float | None = None) -> None:
 
 
 class LearningRates(NamedTuple):
-    """What `Learner.lr_find` tried and saw: ``lrs``, smoothed ``losses``, and a ``suggestion``."""
+    """What `Learner.lr_find` tried and saw: ``lrs``, smoothed ``losses``, and a ``suggestion``.
+
+    Examples
+    --------
+    >>> found = LearningRates(lrs=[0.01, 0.1, 1.0], losses=[0.5, 0.3, 0.9], suggestion=0.1)
+    >>> found.suggestion
+    0.1
+    """
 
     lrs: list[float]
     losses: list[float]
@@ -617,14 +669,8 @@ class Learner:
         """
         file = Path(file)
         state = {name: value.detach().cpu().contiguous() for name, value in self.model.state_dict().items()}
-        handle, unfinished = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.", suffix=".unfinished")
-        os.close(handle)
-        try:
-            save_file(state, unfinished)
-            os.replace(unfinished, file)
-        except BaseException:
-            Path(unfinished).unlink(missing_ok=True)
-            raise
+        with whole_file(file) as unfinished:
+            unfinished.write_bytes(save(state))
         return file
 
     def load(self, file: str | os.PathLike[str]) -> None:

@@ -16,7 +16,13 @@ __all__ = ["DataLoader", "DataLoaders", "Pairs"]
 
 
 class Pairs(NamedTuple):
-    """A data set of inputs ``x`` and targets ``y``, one behind the other along their first axis."""
+    """A data set of inputs ``x`` and targets ``y``, one behind the other along their first axis.
+
+    Examples
+    --------
+    >>> Pairs(torch.zeros(5, 784), torch.ones(5, 1)).x.shape
+    torch.Size([5, 784])
+    """
 
     x: Tensor
     y: Tensor

@@ -1,6 +1,7 @@
 """The Learner trains, reports, stops and keeps as promised."""
 
 import math
+import os
 
 import pytest
 import torch
@@ -323,3 +324,13 @@ def test_training_needs_no_copy_back_from_the_device_within_an_epoch(make_dls, m
     learn.fit(1, lr=1.0)
     last = learn.n_batches - 1
     assert {batch for training, batch, _ in reads if training} <= {last}, "only after the last batch"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows knows no such bits")
+def test_saved_weights_can_be_read_by_whom_the_user_lets(make_dls, tmp_path):
+    """A saved file has the rights that any other new file of the user has."""
+    other = tmp_path / "other"
+    other.touch()
+    saved = Learner(make_dls(), linear(), mnist_loss, verbose=False).save(tmp_path / "linear.safetensors")
+    assert saved.stat().st_mode == other.stat().st_mode
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["linear.safetensors", "other"]
