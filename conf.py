@@ -42,8 +42,10 @@ extensions = [
     "diagram",  # flow charts, from text to SVG
     "epub",  # the whole book in one file
     "inline_svg",  # figures that follow the theme and can be translated
+    "late_scripts",  # text before scripts
     "mathml",  # formulas without scripts
     "notebooks",  # each page to take home and run
+    "not_found",  # the page that a server sends when there is none
     "outside_links",  # names that other projects document
     "solutions",  # code cells that belong into a dropdown
     "term_tips",  # a glossary term says what it means where it is used

@@ -31,8 +31,10 @@ SIDEBAR = """<html lang="en"><body><nav class="bd-docs-nav"><p class="caption">S
 <li class="toctree-l2"><a href="reference/data.html">Data</a></li></ul></li></ul></nav>
 <article class="bd-article"><h1>Book</h1></article></body></html>"""
 PIXELS = """<article class="bd-article"><section id="pixels"><h1>Pixels<a class="headerlink" href="#pixels">#</a></h1>
-<h2 id="exercises">Exercises</h2><a href="../index.html">start</a><a href="#exercises">do</a><a href="../search.html">s</a>
-<details><summary>Solution</summary><p>Yes.</p></details><div class="widget"></div><script>x</script>
+<h2 id="exercises">Exercises</h2><a href="../index.html">start</a><a href="#exercises">do</a>
+<a href="../search.html">s</a>
+<details><summary>Solution</summary><p>Yes.</p></details>
+<div class="widget"></div><script>x</script>
 <svg class="figure"><defs><clipPath id="c"></clipPath></defs><g clip-path="url(#c)"></g></svg>
 <style>#T1_row0_col0 {color: red}</style><table id="T1"></table></section></article>"""
 

@@ -19,7 +19,6 @@ from docutils import nodes
 from myst_nb.sphinx_ import HideCodeCellNode
 from sphinx.builders.epub3 import Epub3Builder
 from sphinx.transforms.post_transforms import SphinxPostTransform
-from widgets import widget
 
 STYLE = re.compile(r"<style.*?</style>", re.DOTALL)
 SCRIPT = re.compile(r"<script.*?</script>", re.DOTALL)
@@ -54,6 +53,8 @@ class ForReadingDevices(SphinxPostTransform):
     def run(self, **kwargs) -> None:
         if self.env._builder_cls.name != "epub":
             return
+        from widgets import widget
+
         for node in list(self.document.findall(widget)):
             node.parent.remove(node)
         for node in self.document.findall(nodes.container):
@@ -106,7 +107,7 @@ def black_on_white(html: str) -> str:
 
 
 def styles_that_are_there(app, page: str, template: str, context: dict, doctree) -> None:
-    """Some extensions name their style sheets without putting them into the book, and none is made for such a device."""
+    """The screen's style sheets are not made for such devices, and MyST-NB names one that it does not copy."""
     if app.builder.name == "epub":
         context["css_files"] = [s for s in context["css_files"] if Path(str(s.filename)).name in STYLES]
 

@@ -79,7 +79,7 @@ def main(path: Path) -> None:
     if found:
         sys.exit(f"{path} is not the whole book:\n" + "\n".join(found))
     text = "".join(pages.values())
-    kinds = {"figures": 'class="figure', "formulas": "<math", "answers": "<details"}
+    kinds = {"figures": 'role="img"', "formulas": "<math", "answers": "<details"}
     print(f"{len(written)} pages, " + ", ".join(f"{text.count(mark)} {kind}" for kind, mark in kinds.items()))
     print("The book:", path.resolve().as_uri())
 
