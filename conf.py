@@ -47,6 +47,7 @@ extensions = [
     "notebooks",  # each page to take home and run
     "not_found",  # the page that a server sends when there is none
     "outside_links",  # names that other projects document
+    "search_entries",  # what the search must not forget
     "solutions",  # code cells that belong into a dropdown
     "term_tips",  # a glossary term says what it means where it is used
     "widgets",  # parts of a page that readers move

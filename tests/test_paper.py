@@ -3,6 +3,7 @@
 import doctest
 import importlib
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -97,7 +98,8 @@ def test_what_the_pdf_lacks_is_said(load, site):
 
 
 def test_without_a_browser_the_script_says_what_to_install(load, monkeypatch, site, tmp_path):
-    pytest.importorskip("playwright")
+    api = pytest.importorskip("playwright.sync_api")
+    monkeypatch.setattr(api, "sync_playwright", nullcontext)
     pdf = load("pdf")
     monkeypatch.setattr(pdf, "launch", lambda playwright: None)
     with pytest.raises(SystemExit, match="install Chromium, Chrome or Edge"):
