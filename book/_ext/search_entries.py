@@ -1,6 +1,6 @@
 """The search knows the words that pages and the glossary explain, after a partial build too.
 
-Whoever looks for "gradient" gets the places marked by `{index}` and the glossary before the many pages that use the word.
+Whoever looks for "gradient" gets the places marked by `{index}` and the glossary before the many pages that use it.
 Sphinx notes such places only while it writes a page, so a build that writes two pages forgets those of all others.
 """
 
