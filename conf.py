@@ -13,6 +13,7 @@ import hashlib
 import os
 import shutil
 import sys
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -39,10 +40,14 @@ extensions = [
     "book_lint",  # what a page must not contain
     "html_tables",  # what pandas prints, readable for all
     "diagram",  # flow charts, from text to SVG
+    "epub",  # the whole book in one file
     "inline_svg",  # figures that follow the theme and can be translated
+    "late_scripts",  # text before scripts
     "mathml",  # formulas without scripts
     "notebooks",  # each page to take home and run
+    "not_found",  # the page that a server sends when there is none
     "outside_links",  # names that other projects document
+    "search_entries",  # what the search must not forget
     "solutions",  # code cells that belong into a dropdown
     "term_tips",  # a glossary term says what it means where it is used
     "widgets",  # parts of a page that readers move
@@ -169,11 +174,26 @@ copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 copybutton_exclude = ".linenos, .gp, .go"
 
+# -- The whole book in one file ----------------------------------------------------------------------------------
+# The EPUB is Sphinx's, with what book/_ext/epub.py adds; the PDF is printed from the pages (book/_paper/pdf.py).
+
+version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+epub_basename = "threes-and-sevens"
+epub_uid = epub_identifier = "threes-and-sevens"
+epub_description = "Training a classifier of handwritten digits, from pixels up"
+epub_contributor = author
+epub_show_urls = "no"
+epub_tocdepth = 2
+epub_tocscope = "includehidden"
+epub_css_files = ["epub.css"]
+epub_exclude_files = ["search.xhtml", "404.xhtml"]
+
 
 def chinese(app, config) -> None:
     """The few words that Sphinx's catalogues do not reach, in the Chinese edition."""
     if config.language == "zh_CN":
         config.html_search_language = "zh"
+        config.epub_uid = config.epub_identifier = "threes-and-sevens-zh"
         config.nb_code_prompt_show = "显示代码"
         config.nb_code_prompt_hide = "隐藏代码"
         config.html_context["unfold"] = "展开或收起本部分的页面"

@@ -1,6 +1,7 @@
 """What all tests share: the sample, read once, one seed before every test, and a browser."""
 
-import shutil
+import sys
+from pathlib import Path
 
 import matplotlib
 import pytest
@@ -10,6 +11,7 @@ from mnistlib.data import Parts, mnist_sample, sample_folder
 from mnistlib.loader import DataLoader, DataLoaders
 from mnistlib.runtime import set_seed
 
+sys.path.append(str(Path(__file__).parents[1] / "book" / "_paper"))
 matplotlib.use("agg")
 # The same examples every run, and no verdict from a clock: the machine may be busy with other things.
 settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)
@@ -54,27 +56,15 @@ def make_dls(sample):
     return make
 
 
-def ways_to_start():
-    """Options for Playwright: Debian's Chromium, Chrome, Edge, Playwright's own."""
-    for command in ("chromium", "chromium-browser"):
-        if path := shutil.which(command):
-            yield {"executable_path": path}
-    yield {"channel": "chrome"}
-    yield {"channel": "msedge"}
-    yield {}
-
-
 @pytest.fixture(scope="session")
 def browser():
     """Chromium, Chrome or Edge, whichever is installed, or the one that `playwright install chromium` fetches."""
-    playwright_api = pytest.importorskip("playwright.sync_api")
-    with playwright_api.sync_playwright() as playwright:
-        for way in ways_to_start():
-            try:
-                browser = playwright.chromium.launch(args=["--no-sandbox", "--disable-background-networking"], **way)
-            except playwright_api.Error:
-                continue
-            yield browser
-            browser.close()
-            return
-        pytest.skip("no browser: install Chromium, Chrome or Edge, or run `python -m playwright install chromium`")
+    api = pytest.importorskip("playwright.sync_api")
+    from browser import NONE, launch
+
+    with api.sync_playwright() as playwright:
+        browser = launch(playwright)
+        if browser is None:
+            pytest.skip(NONE)
+        yield browser
+        browser.close()
