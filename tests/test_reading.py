@@ -92,6 +92,9 @@ def test_paper_is_white_and_hides_nothing(page):
     for side in (".bd-sidebar-primary", ".bd-sidebar-secondary", ".bd-header", ".prev-next-footer"):
         assert not page.locator(side).first.is_visible(), side
     assert page.locator("details:not([open])").locator("visible=true").count() == 0
+    assert page.locator(".bd-article h1").first.is_visible()
+    fading = "all => all.filter((part) => getComputedStyle(part).animationName !== 'none').length"
+    assert page.locator("details *").evaluate_all(fading) == 0
 
 
 @pytest.fixture
