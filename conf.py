@@ -16,6 +16,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+from jupyter_cache import get_cache
+
 ROOT = Path(__file__).resolve().parent
 BOOK = ROOT / "book"
 BUILD = Path(os.environ.get("BOOK_BUILD", ROOT / "_build"))
@@ -210,6 +212,12 @@ def keep_outputs_apart(app) -> None:
     app.env.mystnb_config = app.env.mystnb_config.copy(output_folder=str(folder))
 
 
+def make_cache(app) -> None:
+    """Make the execution cache's tables once, before pages are read in parallel and two readers each make them."""
+    _ = get_cache(app.config.nb_execution_cache_path).db
+
+
 def setup(app) -> None:
     app.connect("config-inited", chinese)
+    app.connect("builder-inited", make_cache)
     app.connect("builder-inited", keep_outputs_apart, priority=900)
