@@ -29,7 +29,7 @@ from html import escape
 
 from docutils import nodes
 from docutils.parsers.rst import directives
-from sphinx import addnodes
+from messages import with_messages
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
@@ -314,17 +314,11 @@ def draw_edge(chart: Chart, e: Edge, outside: float, arrow: str) -> str:
     return f'<path class="edge" d="{path}" fill="none" {style}/>{label}'
 
 
-class diagram(nodes.General, nodes.Element, addnodes.translatable):
+class diagram(nodes.General, nodes.Element, with_messages):
     """A chart in the page's tree: its text, its description, and the translations of both."""
-
-    def preserve_original_messages(self) -> None:
-        self.setdefault("words", {})
 
     def extract_original_messages(self) -> list[str]:
         return [self["alt"], *parse(self["text"]).labels()]
-
-    def apply_translated_message(self, original_message: str, translated_message: str) -> None:
-        self["words"][original_message] = translated_message
 
 
 class Diagram(SphinxDirective):
@@ -339,7 +333,7 @@ class Diagram(SphinxDirective):
             raise self.error(str(error)) from error
         if not self.options.get("alt"):
             raise self.error("a diagram needs an :alt: text for those who cannot see it")
-        node = diagram("", text=text, alt=self.options["alt"], words={})
+        node = diagram("", text=text, alt=self.options["alt"])
         figure = nodes.figure("", node)
         self.set_source_info(node)
         self.set_source_info(figure)
@@ -358,10 +352,10 @@ class DrawDiagrams(SphinxPostTransform):
         if self.env._builder_cls.name == "gettext":
             return  # it collects the labels
         for count, node in enumerate(list(self.document.findall(diagram)), 1):
-            words, chart = node["words"], parse(node["text"])
+            chart = parse(node["text"])
             for item in [*chart.boxes.values(), *chart.edges]:
-                item.label = words.get(item.label) or item.label
-            alt = words.get(node["alt"]) or node["alt"]
+                item.label = node.in_language(item.label)
+            alt = node.in_language(node["alt"])
             drawing = f'<div class="figure-box wide" tabindex="0">{draw(chart, alt, f"diagram{count}-")}</div>'
             node.replace_self([nodes.raw("", drawing, format="html")] if self.is_html() else [nodes.paragraph("", alt)])
 

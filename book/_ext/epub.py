@@ -19,6 +19,7 @@ from docutils import nodes
 from myst_nb.sphinx_ import HideCodeCellNode
 from sphinx.builders.epub3 import Epub3Builder
 from sphinx.transforms.post_transforms import SphinxPostTransform
+from widgets import widget
 
 STYLE = re.compile(r"<style.*?</style>", re.DOTALL)
 SCRIPT = re.compile(r"<script.*?</script>", re.DOTALL)
@@ -53,8 +54,6 @@ class ForReadingDevices(SphinxPostTransform):
     def run(self, **kwargs) -> None:
         if self.env._builder_cls.name != "epub":
             return
-        from widgets import widget
-
         for node in list(self.document.findall(widget)):
             node.parent.remove(node)
         for node in self.document.findall(nodes.container):

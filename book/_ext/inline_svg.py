@@ -22,7 +22,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 from docutils import nodes
-from sphinx import addnodes
+from messages import NOWHERE_ELSE, with_messages
 from sphinx.transforms import SphinxTransform
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
@@ -37,20 +37,14 @@ NUMBER = re.compile(r"[-+\N{MINUS SIGN}]?\d+(?:[.,]\d+)*")
 WORD = re.compile(r"[^\W\d_]{2}")
 
 
-class figure_words(nodes.Invisible, nodes.Element, addnodes.translatable):
+class figure_words(nodes.Invisible, nodes.Element, with_messages):
     """The words of one figure, in the page's tree, where Sphinx's gettext finds them.
 
     Numbers become `{}`: a message does not change when a measured value does.
     """
 
-    def preserve_original_messages(self) -> None:
-        self.setdefault("words", {})
-
     def extract_original_messages(self) -> list[str]:
-        return list(self["words"])
-
-    def apply_translated_message(self, original_message: str, translated_message: str) -> None:
-        self["words"][original_message] = translated_message
+        return self["words"]
 
 
 def message_of(text: str) -> str:
@@ -99,7 +93,7 @@ class CollectWords(SphinxTransform):
             if path is None:
                 continue
             words = words_of(ET.parse(path).getroot())
-            node = figure_words("", words=dict.fromkeys(words, ""), path=str(path))
+            node = figure_words("", words=words, path=str(path))
             node.source, node.line = self.document["source"], image.parent.parent.line or image.line or 1
             image.parent.append(node)
 
@@ -118,7 +112,7 @@ class InlineFigures(SphinxPostTransform):
             parent = words.parent
             image = parent[parent.index(words) - 1]
             text = Path(words["path"]).read_text(encoding="utf-8")
-            drawing = inlined(text, image.get("alt", ""), f"figure{count}-", words["words"])
+            drawing = inlined(text, image.get("alt", ""), f"figure{count}-", words.get("translations", {}))
             parent.remove(words)
             parent.replace(image, nodes.raw("", drawing, format="html"))
 
@@ -198,12 +192,8 @@ def rename_ids(root: ET.Element, prefix: str) -> None:
             element.set(key, f"#{prefix}{new[1:]}" if key == "href" and new.startswith("#") else new)
 
 
-def skip(self, node) -> None:
-    raise nodes.SkipNode
-
-
 def setup(app):
-    app.add_node(figure_words, **dict.fromkeys(("text", "latex", "man", "texinfo"), (skip, None)))
+    app.add_node(figure_words, **NOWHERE_ELSE)
     app.add_transform(CollectWords)
     app.add_post_transform(InlineFigures)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

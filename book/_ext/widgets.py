@@ -29,12 +29,9 @@ from pathlib import Path
 
 from docutils import nodes
 from docutils.parsers.rst import directives
-from sphinx import addnodes
+from messages import NOWHERE_ELSE, with_messages
 from sphinx.errors import ExtensionError
-from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
-
-log = logging.getLogger(__name__)
 
 FOLDER = Path(__file__).parent.parent / "_static" / "widgets"
 IMPORT = re.compile(r'^import \{[^}]*\} from "\./([\w-]+)\.js";\n', re.MULTILINE)
@@ -43,17 +40,11 @@ DEFINED = re.compile(r"^(?:async )?(?:function|class|const|let) (\w+)", re.MULTI
 MOUNT = "\nmount({name}, start);\n"
 
 
-class widget(nodes.General, nodes.Element, addnodes.translatable):
+class widget(nodes.General, nodes.Element, with_messages):
     """The place of a widget, and its words by their keys."""
-
-    def preserve_original_messages(self) -> None:
-        self.setdefault("messages", {})  # Sphinx keeps its own note under "translated"
 
     def extract_original_messages(self) -> list[str]:
         return list(dict.fromkeys(self["words"].values()))
-
-    def apply_translated_message(self, original_message: str, translated_message: str) -> None:
-        self["messages"][original_message] = translated_message
 
 
 def words_of(lines: list[str]) -> dict[str, str]:
@@ -102,7 +93,7 @@ class WidgetDirective(SphinxDirective):
 
 def visit_html(self, node: widget) -> None:
     name = node["name"]
-    words = {key: node.get("messages", {}).get(text) or text for key, text in node["words"].items()}
+    words = {key: node.in_language(text) for key, text in node["words"].items()}
     attributes = {"class": "widget", "data-widget": name, "data-words": json.dumps(words, ensure_ascii=False)}
     attributes |= {f"data-{key}": node[key] for key in ("replaces", "data") if key in node}
     given = " ".join(f'{key}="{html.escape(value)}"' for key, value in attributes.items())
@@ -114,11 +105,7 @@ def visit_html(self, node: widget) -> None:
     raise nodes.SkipNode
 
 
-def skip(self, node) -> None:
-    raise nodes.SkipNode
-
-
 def setup(app):
-    app.add_node(widget, html=(visit_html, None), **dict.fromkeys(("text", "latex", "man", "texinfo"), (skip, None)))
+    app.add_node(widget, html=(visit_html, None), **NOWHERE_ELSE)
     app.add_directive("widget", WidgetDirective)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
