@@ -10,6 +10,7 @@ theirs on Colab and Binder. Both fetch it from the branch `gh-pages`, where the 
 
 from __future__ import annotations
 
+import copy
 import json
 import posixpath
 import re
@@ -56,13 +57,14 @@ def language_of(pre: Tag) -> str:
     """
     names = " ".join(" ".join(parent.get("class", [])) for parent in pre.parents)
     found = re.search(r"highlight-(\w+)", names)
-    return {"ipython3": "python", "none": "", "default": "python", None: ""}.get(found and found[1], found and found[1])
+    name = found[1] if found else ""
+    return {"ipython3": "python", "default": "python", "none": ""}.get(name, name)
 
 
 def markdown_of(article: Tag, address: str = "") -> list[str]:
     """The page's text: what stands before its first cell, between the first and the second, and so on."""
-    page = BeautifulSoup(str(article), "html.parser")
-    formulas = [replace(element, MATH) for element in formulas_in(page)]
+    page = copy.copy(article)
+    formulas = [replace(element, MATH.format(number)) for number, element in enumerate(page.select("[data-tex]"))]
     for number, cell in enumerate(page.select("div.cell")):
         take_out(cell, CELL.format(number))
     for element in page.select(".headerlink, script, style, .widget"):
@@ -84,18 +86,11 @@ def markdown_of(article: Tag, address: str = "") -> list[str]:
     return [re.sub(r"\n{3,}", "\n\n", part).strip() for part in MARK.split(text)[::2]]
 
 
-def formulas_in(page: BeautifulSoup) -> list[Tag]:
-    found = page.select("[data-tex]")
-    for number, element in enumerate(found):
-        element["data-number"] = str(number)
-    return found
-
-
 def replace(element: Tag, mark: str) -> str:
     """Put a mark in a formula's place, which Markdown would misread, and return its LaTeX."""
     display = element.name == "div"
     new = BeautifulSoup("", "html.parser").new_tag("p" if display else "span")
-    new.string = mark.format(element["data-number"])
+    new.string = mark
     tex = element["data-tex"].strip()
     element.replace_with(new)
     return f"$$\n{tex}\n$$" if display else f"${tex}$"
