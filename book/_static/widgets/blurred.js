@@ -1,5 +1,6 @@
 // The reader is the classifier: twenty blurred images, two buttons, and then the baseline's answers beside one's own.
-import { mount, make, draw, say } from "./mount.js";
+import { mount, make, say } from "./mount.js";
+import { squares } from "./chart.js";
 import { button, outcome } from "./controls.js";
 
 const SIDE = 7;
@@ -71,10 +72,10 @@ export default function start(box, words, data) {
 }
 
 function picture(image, label) {
-  const cells = image.map((ink, i) => {
+  const { picture: svg, cells } = squares(SIDE, { "aria-label": label, class: "pixels blurred" });
+  image.forEach((ink, i) => {
     const gray = 255 - ink;
-    const place = { x: i % SIDE, y: Math.floor(i / SIDE), width: 1, height: 1 };
-    return draw("rect", { ...place, fill: `rgb(${gray} ${gray} ${gray})` });
+    cells[i].setAttribute("fill", `rgb(${gray} ${gray} ${gray})`);
   });
-  return draw("svg", { viewBox: `0 0 ${SIDE} ${SIDE}`, role: "img", "aria-label": label, class: "pixels blurred" }, ...cells);
+  return svg;
 }

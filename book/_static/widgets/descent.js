@@ -1,5 +1,6 @@
 // A point on a parabola that goes down by gradient descent, or up, as the learning rate has it.
 import { mount, make, draw, say } from "./mount.js";
+import { axes, curve } from "./chart.js";
 import { button, calm, dial, fixed, outcome, readout } from "./controls.js";
 
 // The f of the page and its slope, in 32 bits as torch has them: so that numbers which explode, explode as they do there.
@@ -112,11 +113,8 @@ function place(element, attributes) {
 // Axes, their names, and the curve.
 function scenery(words) {
   const xs = Array.from({ length: 113 }, (_, i) => -WIDE + i * 0.05);
-  const curve = draw("polyline", { class: "curve", points: xs.map((x) => `${across(x)},${down(f(x))}`).join(" ") });
-  const base = draw("path", { class: "axis", d: `M20,${down(0)}H310M20,${down(0)}V${down(HIGH)}` });
-  const group = draw("g", { "aria-hidden": "true" }, base, curve);
-  for (const x of [-2, -1, 0, 1, 2]) group.append(draw("text", { x: across(x), y: 221, "text-anchor": "middle" }, x));
-  for (const y of [2, 4, 6]) group.append(draw("text", { x: 16, y: down(y) + 4, "text-anchor": "end" }, y));
+  const frame = axes({ left: 20, right: 310, top: HIGH, across, down, xs: [-2, -1, 0, 1, 2], ys: [2, 4, 6] });
+  const group = draw("g", { "aria-hidden": "true" }, ...frame, curve(xs.map((x) => [across(x), down(f(x))]), "curve"));
   group.append(draw("text", { x: 165, y: 237, "text-anchor": "middle" }, words.weight));
   group.append(draw("text", { x: 26, y: 14 }, words.loss));
   return group;

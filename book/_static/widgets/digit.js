@@ -1,6 +1,8 @@
 // A digit as the models know it: ink made into 28x28 pixels as MNIST's were made, and what a model answers and why.
 // Nothing here touches the page. Pictures are plain arrays of numbers from 0 (paper) to 1 (ink), row after row.
 
+import { bytes } from "./mount.js";
+
 export const SIDE = 28;
 const BOX = 20; // MNIST scales the ink to fit a box of this side
 const CENTRE = 14; // and moves its centre of mass to this row and column, counted from 0
@@ -116,11 +118,6 @@ export function pixels(pad, centred) {
 }
 
 // ---- Models ----
-
-// Base64 of bytes, as the page carries them.
-export function bytes(text) {
-  return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-}
 
 // Base64 of 32-bit floats.
 export function floats(text) {

@@ -1,4 +1,4 @@
-// What all widgets share: finding their boxes, making elements, saying a number in a sentence.
+// What all widgets share: finding their boxes, making elements, unpacking data, saying a number in a sentence.
 
 // Start a widget in each of its boxes. Its still picture hides, but comes back on paper. The word `try`, if there is one,
 // says what to try and what to notice: it stands in the box, so that without the box nobody is told to move it.
@@ -31,6 +31,11 @@ export function draw(tag, attributes = {}, ...children) {
   for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
   element.append(...children);
   return element;
+}
+
+// What a cell packed in letters of Base64, as bytes.
+export function bytes(text) {
+  return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 }
 
 // say("loss: {}", 0.25): the text with its holes filled in order.

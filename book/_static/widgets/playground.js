@@ -5,9 +5,9 @@
 //   box.picture()       returns the pixels that the models get, or null on an empty pad,
 //   box.answers(image)  returns for each model { answer, scores }: the digit, and the numbers that decided.
 
-import { make, say } from "./mount.js";
+import { bytes, make, say } from "./mount.js";
 import { FINE, PAD, SIDE, ink, pixels, stamp } from "./digit.js";
-import { bytes, difference, effects, floats, run, sigmoid, softmax } from "./digit.js";
+import { difference, effects, floats, run, sigmoid, softmax } from "./digit.js";
 
 const PEN = 1.3 * FINE; // radius; strokes about as wide as MNIST's
 const MOST_MOVE = 8;

@@ -1,5 +1,6 @@
 // A training run of this build, to leaf through: the weights after each epoch, and what they were worth.
-import { mount, make, draw, say } from "./mount.js";
+import { mount, make, draw, say, bytes } from "./mount.js";
+import { axes, curve, squares } from "./chart.js";
 import { button, calm, dial, outcome, readout } from "./controls.js";
 
 const SIDE = 28;
@@ -8,8 +9,8 @@ const PIXELS = SIDE * SIDE;
 const STOPS = [[5, 48, 97], [67, 147, 195], [247, 247, 247], [214, 96, 77], [103, 0, 31]];
 
 export default function start(box, words, data) {
-  const first = bytes(data.first);
-  const changes = bytes(data.changes);
+  const first = wholes(data.first);
+  const changes = wholes(data.changes);
   const last = data.loss.length - 1;
   const weight = (i) => (first[i] / 127) * data.first_full;
   const change = (epoch, i) => (epoch ? (changes[(epoch - 1) * PIXELS + i] / 127) * data.change_full : 0);
@@ -58,8 +59,8 @@ export default function start(box, words, data) {
 }
 
 // What a cell packed: whole numbers from -127 to 127, one byte each.
-function bytes(text) {
-  return new Int8Array(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer);
+function wholes(text) {
+  return new Int8Array(bytes(text).buffer);
 }
 
 // The color of a value from -1 to 1.
@@ -71,10 +72,7 @@ function color(value) {
 }
 
 function image(name) {
-  const cells = Array.from({ length: PIXELS }, (_, i) => {
-    return draw("rect", { x: i % SIDE, y: Math.floor(i / SIDE), width: 1, height: 1 });
-  });
-  const picture = draw("svg", { viewBox: `0 0 ${SIDE} ${SIDE}`, role: "img", class: "pixels" }, ...cells);
+  const { picture, cells } = squares(SIDE);
   const caption = make("span", { "aria-hidden": "true" }, name);
   return {
     element: make("div", {}, picture, caption),
@@ -89,14 +87,11 @@ function image(name) {
 function curves({ loss, accuracy }, last, words) {
   const across = (epoch) => 26 + (epoch / last) * 288;
   const down = (value) => 100 - value * 88;
-  const line = (values, style) =>
-    draw("polyline", { class: style, points: values.map((v, i) => `${across(i)},${down(v).toFixed(2)}`).join(" ") });
+  const line = (values, style) => curve(values.map((value, i) => [across(i), down(value)]), style);
   const here = draw("line", { class: "tangent", y1: down(0), y2: down(1) });
-  const base = draw("path", { class: "axis", d: `M26,${down(0)}H314M26,${down(0)}V${down(1)}` });
-  const picture = draw("svg", { viewBox: "0 0 320 134", role: "img", "aria-label": words.chart }, base);
+  const frame = axes({ left: 26, right: 314, top: 1, across, down, xs: [0, 5, 10, 15, 20], ys: [0, 0.5, 1] });
+  const picture = draw("svg", { viewBox: "0 0 320 134", role: "img", "aria-label": words.chart }, ...frame);
   picture.append(line(accuracy, "curve"), line(loss, "curve dashed"), here);
-  for (const x of [0, 5, 10, 15, 20]) picture.append(draw("text", { x: across(x), y: 115, "text-anchor": "middle" }, x));
-  for (const y of [0, 0.5, 1]) picture.append(draw("text", { x: 22, y: down(y) + 4, "text-anchor": "end" }, y));
   picture.append(draw("text", { x: 170, y: 131, "text-anchor": "middle" }, words.epoch));
   picture.append(draw("text", { x: 312, y: down(accuracy[last]) + 18, "text-anchor": "end" }, words.accuracy));
   picture.append(draw("text", { x: 312, y: down(loss[last]) - 10, "text-anchor": "end" }, words.loss));

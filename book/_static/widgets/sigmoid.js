@@ -1,5 +1,6 @@
 // A score on the sigmoid: the two losses that it may cost, and the slope that is left to learn from.
 import { mount, draw, say } from "./mount.js";
+import { axes, curve } from "./chart.js";
 import { dial, outcome, readout } from "./controls.js";
 
 // In 32 bits, as torch computes: far to the right the sigmoid is exactly 1 there, and its slope exactly 0.
@@ -48,13 +49,10 @@ const small = (value) => (value === 0 || (value >= 1e-4 && value < 1e4) ? value.
 
 function scenery(words) {
   const scores = Array.from({ length: 161 }, (_, i) => -ENDS + i * 0.25);
-  const line = (f, style) =>
-    draw("polyline", { class: style, points: scores.map((x) => `${across(x)},${down(f(x)).toFixed(2)}`).join(" ") });
+  const line = (f, style) => curve(scores.map((x) => [across(x), down(f(x))]), style);
   const group = draw("g", { "aria-hidden": "true" });
-  group.append(draw("path", { class: "axis", d: `M26,${down(0)}H314M26,${down(0)}V${down(1)}` }));
+  group.append(...axes({ left: 26, right: 314, top: 1, across, down, xs: [-20, -10, 0, 10, 20], ys: [0, 0.5, 1] }));
   group.append(line(sigmoid, "curve"), line((x) => 1 - sigmoid(x), "curve dashed"), line(slope, "curve dotted"));
-  for (const x of [-20, -10, 0, 10, 20]) group.append(draw("text", { x: across(x), y: 175, "text-anchor": "middle" }, x));
-  for (const y of [0, 0.5, 1]) group.append(draw("text", { x: 22, y: down(y) + 4, "text-anchor": "end" }, y));
   group.append(draw("text", { x: 170, y: 192, "text-anchor": "middle" }, words.score));
   group.append(draw("text", { x: 312, y: down(1) + 18, "text-anchor": "end" }, words.loss_0));
   group.append(draw("text", { x: 32, y: down(1) + 18 }, words.loss_1));
