@@ -11,7 +11,9 @@ from mnistlib.data import Parts, mnist_sample, sample_folder
 from mnistlib.loader import DataLoader, DataLoaders
 from mnistlib.runtime import set_seed
 
-sys.path.append(str(Path(__file__).parents[1] / "book" / "_paper"))
+# What tests try out, or share, and what no package holds.
+ROOT = Path(__file__).parents[1]
+sys.path += [str(ROOT / folder) for folder in ("tests", "book/_ext", "book/_paper")]
 matplotlib.use("agg")
 # The same examples every run, and no verdict from a clock: the machine may be busy with other things.
 settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)

@@ -1,28 +1,19 @@
-"""The built book, read as files: what every page must have, and what none may.
+"""The built book, read as files: what every page must have, and what none may."""
 
-`tox` builds the book before it runs the tests and says where it is, in the variable BOOK_SITE.
-"""
-
-import os
 import re
-import sys
 from collections import Counter
 from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urlsplit
 
 import pytest
+from book_lint import problems
 from bs4 import BeautifulSoup
+from built import ROOT, SITE, needs_book
 
-ROOT = Path(__file__).parents[1]
 BOOK = ROOT / "book"
-SITE = Path(os.environ.get("BOOK_SITE", ROOT / "_build" / "site" / "en"))
 SOURCES = sorted(p for p in BOOK.rglob("*.md") if not p.relative_to(BOOK).parts[0].startswith("_"))
 PAGES = sorted(p for p in SITE.rglob("*.html") if p.relative_to(SITE).parts[0] != "_static")
-
-needs_book = pytest.mark.skipif(not PAGES, reason=f"no book in {SITE}: build it first with `tox -e book`")
-
-sys.path.insert(0, str(BOOK / "_ext"))
 
 
 def name(path: Path) -> str:
@@ -40,8 +31,6 @@ def each_page(function):
 
 @pytest.mark.parametrize("source", SOURCES, ids=name)
 def test_source_is_free_of_what_goes_wrong_silently(source):
-    from book_lint import problems
-
     assert list(problems(source.read_text(encoding="utf-8"), name(source))) == []
 
 

@@ -1,25 +1,16 @@
 """The built book in a browser: it loads without an error, fits a phone, and hides nothing from anybody."""
 
-import os
-from pathlib import Path
-
 import pytest
+from built import SITE, in_browser, overflows, violations, watched
 
 pytest.importorskip("playwright.sync_api")
-axe_api = pytest.importorskip("axe_playwright_python.sync_playwright")
+pytest.importorskip("axe_playwright_python")
 
-ROOT = Path(__file__).parents[1]
-SITE = Path(os.environ.get("BOOK_SITE", ROOT / "_build" / "site" / "en"))
 PAGES = sorted(p.relative_to(SITE).as_posix() for p in SITE.rglob("*.html") if "_static" not in p.parts)
 THEMES = ["light", "dark"]
 NARROW, WIDE = 320, 1280
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not PAGES, reason=f"no book in {SITE}: build it first with `tox -e book`"),
-    # What Playwright leaves open while it shuts down is its own affair.
-    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = in_browser
 
 
 @pytest.fixture(scope="module")
@@ -35,12 +26,8 @@ def contexts(browser):
 def page(contexts, request):
     """A page of the book in one theme, opened once for all tests of it, and what went wrong on the way."""
     name, theme = request.param
-    page = contexts[theme].new_page()
+    page = watched(contexts[theme].new_page())
     page.set_viewport_size({"width": WIDE, "height": 900})
-    page.troubles = []
-    page.on("console", lambda m: page.troubles.append(m.text) if m.type in {"error", "warning"} else None)
-    page.on("pageerror", lambda error: page.troubles.append(str(error)))
-    page.on("request", lambda r: page.troubles.append(r.url) if not r.url.startswith(("file:", "data:")) else None)
     page.goto((SITE / name).as_uri())
     page.wait_for_load_state("load")
     page.theme = theme
@@ -59,13 +46,11 @@ def test_theme_follows_the_system(page):
 def test_page_is_accessible(page):
     # What is folded must be readable too.
     page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
-    found = axe_api.Axe().run(page, options={"resultTypes": ["violations"], "preload": False}).response["violations"]
-    assert [f"{v['id']}: {n['html'][:160]} {n['failureSummary'][:200]}" for v in found for n in v["nodes"]] == []
+    assert violations(page) == []
 
 
 def test_page_fits_a_narrow_screen(page):
-    page.set_viewport_size({"width": NARROW, "height": 640})
-    assert page.evaluate("document.scrollingElement.scrollWidth") <= NARROW
+    assert not overflows(page, NARROW)
 
 
 def test_solution_opens_without_javascript(browser):

@@ -3,21 +3,16 @@
 import doctest
 import importlib
 import inspect
-import os
 import pkgutil
 import re
-from pathlib import Path
 
 import pytest
+from built import ROOT, SITE, needs_book
 
 import mnistlib
 
-ROOT = Path(__file__).parents[1]
-SITE = Path(os.environ.get("BOOK_SITE", ROOT / "_build" / "site" / "en"))
 LESSONS = [p for part in ("seeing", "learning", "classifier", "further") for p in (SITE / part).glob("*.html")]
 MODULES = [m.name for m in pkgutil.iter_modules(mnistlib.__path__) if not m.name.startswith("_")]
-
-needs_book = pytest.mark.skipif(not LESSONS, reason=f"no book in {SITE}: build it first with `tox -e book`")
 
 
 def public_names():

@@ -9,12 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import widgets
 from bs4 import BeautifulSoup
 from sphinx.errors import ExtensionError
 
 ROOT = Path(__file__).parents[1]
-sys.path.append(str(ROOT / "book" / "_ext"))
-import widgets  # noqa: E402
 
 FRONT = "---\nfile_format: mystnb\nkernelspec: {name: python3, display_name: Python 3}\n---\n\n"
 PAGE = (

@@ -1,22 +1,15 @@
 """The notebooks that readers download: whole, readable, and able to run. `tox -e notebooks` runs all of them."""
 
-import os
 import re
-import sys
-from pathlib import Path
 
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
+from built import ROOT, SITE, needs_book
+from notebooks import launchers, notebook
+from run_notebooks import run
 
-ROOT = Path(__file__).parents[1]
-SITE = Path(os.environ.get("BOOK_SITE", ROOT / "_build" / "site" / "en"))
 NOTEBOOKS = sorted(SITE.rglob("*.ipynb"))
-sys.path[:0] = [str(ROOT / "book" / "_ext"), str(ROOT / "tests")]
-
-from notebooks import launchers, notebook  # noqa: E402  after the path to it
-
-needs_book = pytest.mark.skipif(not NOTEBOOKS, reason=f"no book in {SITE}: build it first with `tox -e book`")
 
 SOURCE = """---
 file_format: mystnb
@@ -144,8 +137,6 @@ def test_notebook_is_valid_and_readable(file):
 
 @needs_book
 def test_a_notebook_runs_in_another_folder(tmp_path, monkeypatch):
-    from run_notebooks import run
-
     monkeypatch.setenv("MNISTLIB_CACHE", str(tmp_path / "cache"))
     (tmp_path / "work").mkdir()
     run(SITE / "seeing" / "pixels.ipynb", str(tmp_path / "work"))

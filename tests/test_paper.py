@@ -1,28 +1,17 @@
 """The book as EPUB and PDF: the parts of it that can be tested without making either."""
 
 import doctest
-import importlib
-import sys
 from contextlib import nullcontext
-from pathlib import Path
 
+import check_epub
+import epub
+import pdf
 import pytest
 
-pytest.importorskip("bs4")
-ROOT = Path(__file__).parents[1]
-PAPER = ROOT / "book" / "_paper"
 
-
-@pytest.fixture
-def load(monkeypatch):
-    """Return a function that imports a script, or a Sphinx extension, of the book."""
-    monkeypatch.setattr(sys, "path", [str(PAPER), str(ROOT / "book" / "_ext"), *sys.path])
-    return importlib.import_module
-
-
-@pytest.mark.parametrize("name", ["pdf", "check_epub"])
-def test_examples(load, name):
-    tried = doctest.testmod(load(name))
+@pytest.mark.parametrize("script", [pdf, check_epub], ids=lambda script: script.__name__)
+def test_examples(script):
+    tried = doctest.testmod(script)
     assert tried.attempted and not tried.failed
 
 
@@ -53,8 +42,8 @@ def site(tmp_path):
     return tmp_path
 
 
-def test_pages_come_in_reading_order_with_their_parts(load, site):
-    pages = load("pdf").contents(site)
+def test_pages_come_in_reading_order_with_their_parts(site):
+    pages = pdf.contents(site)
     assert [(p.name, p.level, p.part) for p in pages] == [
         ("index", 1, ""),
         ("seeing/pixels", 1, "Seeing"),
@@ -63,8 +52,7 @@ def test_pages_come_in_reading_order_with_their_parts(load, site):
     ]
 
 
-def test_pages_become_one_document(load, site):
-    pdf = load("pdf")
+def test_pages_become_one_document(site):
     pages = pdf.contents(site)
     book = pdf.whole(site, pages, "site")
     text = str(book)
@@ -88,8 +76,7 @@ def test_pages_become_one_document(load, site):
     ]
 
 
-def test_what_the_pdf_lacks_is_said(load, site):
-    pdf = load("pdf")
+def test_what_the_pdf_lacks_is_said(site):
     pages = pdf.contents(site)
     found = list(pdf.missing(site, pages, pdf.whole(site, pages, "site"), b""))
     assert "no sheet begins the page seeing/pixels" in found
@@ -97,18 +84,16 @@ def test_what_the_pdf_lacks_is_said(load, site):
     assert "1 figures, but only 0 descriptions of figures" in found
 
 
-def test_without_a_browser_the_script_says_what_to_install(load, monkeypatch, site, tmp_path):
+def test_without_a_browser_the_script_says_what_to_install(monkeypatch, site, tmp_path):
     api = pytest.importorskip("playwright.sync_api")
     monkeypatch.setattr(api, "sync_playwright", nullcontext)
-    pdf = load("pdf")
     monkeypatch.setattr(pdf, "launch", lambda playwright: None)
     with pytest.raises(SystemExit, match="install Chromium, Chrome or Edge"):
         pdf.main(site, tmp_path / "book.pdf")
 
 
-def test_epub_figures_need_no_theme(load):
-    xhtml = load("epub").xhtml
-    figure = xhtml(
+def test_epub_figures_need_no_theme():
+    figure = epub.xhtml(
         '<svg class="figure" style="fill: currentColor"><path style="fill: var(--figure-paper, #fff)"/></svg>'
     )
     assert "currentColor" not in figure and "var(" not in figure and "background: #ffffff" in figure

@@ -5,32 +5,26 @@ The models are read out of the built page, as the browser reads them, and loaded
 
 import base64
 import json
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from built import SITE, in_browser, overflows, violations, watched
 
 from mnistlib import NearestMean, linear, mnist, mnist_sample, simple_net
 
 playwright_api = pytest.importorskip("playwright.sync_api")
-axe_api = pytest.importorskip("axe_playwright_python.sync_playwright")
+pytest.importorskip("axe_playwright_python")
 bs4 = pytest.importorskip("bs4")
 
-ROOT = Path(__file__).parents[1]
-PAGE = Path(os.environ.get("BOOK_SITE", ROOT / "_build" / "site" / "en")) / "playground.html"
+PAGE = SITE / "playground.html"
 MODELS = ["nearest", "linear", "net", "ten"]
 # Corners of digits, in parts of the pad, that lie neither in its middle nor fill it.
 THREE = [(0.42, 0.12), (0.6, 0.1), (0.7, 0.2), (0.55, 0.35), (0.74, 0.5), (0.6, 0.66), (0.38, 0.6)]
 SEVEN = [(0.1, 0.4), (0.45, 0.4), (0.22, 0.95)]
 ONE = [(0.9, 0.1), (0.9, 0.6)]
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not PAGE.is_file(), reason=f"no page {PAGE}: build the book first with `tox -e book`"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = in_browser
 
 
 @pytest.fixture(params=["light", "dark"])
@@ -51,12 +45,8 @@ def steady(browser):
 
 
 def opened(context):
-    page = context.new_page()
+    page = watched(context.new_page())
     page.set_viewport_size({"width": 1280, "height": 1600})
-    page.troubles = []
-    page.on("console", lambda m: page.troubles.append(m.text) if m.type in {"error", "warning"} else None)
-    page.on("pageerror", lambda error: page.troubles.append(str(error)))
-    page.on("request", lambda r: page.troubles.append(r.url) if not r.url.startswith(("file:", "data:")) else None)
     page.goto(PAGE.as_uri())
     page.wait_for_function("Boolean(document.querySelector('.widget')?.answers)")
     return page
@@ -280,10 +270,8 @@ def test_page_is_accessible_and_fits_with_answers_shown(page):
     draw(page, THREE)
     hear(page, "Ten digits")
     page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
-    found = axe_api.Axe().run(page, options={"resultTypes": ["violations"], "preload": False}).response["violations"]
-    assert [f"{v['id']}: {n['html'][:160]} {n['failureSummary'][:200]}" for v in found for n in v["nodes"]] == []
-    page.set_viewport_size({"width": 320, "height": 640})
-    assert page.evaluate("document.scrollingElement.scrollWidth") <= 320
+    assert violations(page) == []
+    assert not overflows(page, 320)
     sizes = page.locator(".widget button").evaluate_all("all => all.map(b => b.getBoundingClientRect().height)")
     assert min(sizes) >= 44
     assert page.troubles == []

@@ -1,22 +1,16 @@
 """Reading the built book by keyboard, enlarged, on paper, and at an address that leads nowhere."""
 
-import os
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from built import SITE, in_browser, overflows
 
-ROOT = Path(__file__).parents[1]
-SITE = Path(os.environ.get("BOOK_SITE", ROOT / "_build" / "site" / "en"))
 LESSON = "seeing/pixels.html"
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not (SITE / LESSON).is_file(), reason="no book: build it first with `tox -e book`"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = in_browser
 
 
 @pytest.fixture
@@ -74,9 +68,8 @@ def test_focus_is_seen(page):
 
 def test_text_fits_when_twice_as_large(page):
     """200% on a screen of 1280 pixels is a window of 640."""
-    page.set_viewport_size({"width": 640, "height": 450})
     open_lesson(page)
-    assert page.evaluate("document.scrollingElement.scrollWidth") <= 640
+    assert not overflows(page, 640)
 
 
 def test_paper_is_white_and_hides_nothing(page):

@@ -1,12 +1,8 @@
 """What readers type finds the page that explains it, from a folder and without a server."""
 
-import os
-from pathlib import Path
-
 import pytest
+from built import SITE, in_browser
 
-ROOT = Path(__file__).parents[1]
-SITE = Path(os.environ.get("BOOK_SITE", ROOT / "_build" / "site" / "en"))
 WANTED = {
     "gradient": "learning/gradient-descent.html",
     "broadcasting": "seeing/broadcasting.html",
@@ -15,11 +11,7 @@ WANTED = {
     "l1_distance": "reference/api/distance.html",
 }
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not (SITE / "search.html").is_file(), reason="no book: build it first with `tox -e book`"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = in_browser
 
 
 @pytest.fixture(scope="module")

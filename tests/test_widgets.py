@@ -1,19 +1,17 @@
 """The parts of the book that readers move, moved: by keyboard and pointer, and with torch's numbers beside theirs."""
 
 import json
-import os
 import re
-from pathlib import Path
 
 import pytest
 import torch
+from built import SITE, in_browser, overflows, violations, watched
 
 from mnistlib import DataLoader, NearestMean, mnist_loss, set_seed
 
 pytest.importorskip("playwright.sync_api")
-axe_api = pytest.importorskip("axe_playwright_python.sync_playwright")
+pytest.importorskip("axe_playwright_python")
 
-SITE = Path(os.environ.get("BOOK_SITE", Path(__file__).parents[1] / "_build" / "site" / "en"))
 WHERE = {
     "descent": "learning/gradient-descent.html",
     "shapes": "seeing/broadcasting.html",
@@ -29,12 +27,7 @@ STILL = {
     "blurred": "fig-bc-quiz",
 }
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not SITE.is_dir(), reason=f"no book in {SITE}: build it first with `tox -e book`"),
-    # What Playwright leaves open while it shuts down is its own affair.
-    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = in_browser
 
 
 class Widget:
@@ -42,10 +35,8 @@ class Widget:
 
     def __init__(self, browser, name, theme="light", motion="reduce", script=True):
         self.context = browser.new_context(color_scheme=theme, reduced_motion=motion, java_script_enabled=script)
-        self.page = page = self.context.new_page()
-        self.troubles = []
-        page.on("console", lambda m: self.troubles.append(m.text) if m.type in {"error", "warning"} else None)
-        page.on("pageerror", lambda error: self.troubles.append(str(error)))
+        self.page = page = watched(self.context.new_page())
+        self.troubles = page.troubles
         page.goto((SITE / WHERE[name]).as_uri())
         page.wait_for_load_state("load")
         self.box = page.locator(f".widget[data-widget={name}]")
@@ -71,12 +62,9 @@ class Widget:
 
     def check(self):
         """After all that was done to it, the widget is accessible, raised no error, and fits a phone."""
-        options = {"resultTypes": ["violations"], "preload": False}
-        found = axe_api.Axe().run(self.page, context=".widget", options=options).response["violations"]
-        assert [f"{v['id']}: {n['html'][:160]} {n['failureSummary'][:200]}" for v in found for n in v["nodes"]] == []
+        assert violations(self.page, context=".widget") == []
         assert self.troubles == []
-        self.page.set_viewport_size({"width": 320, "height": 640})
-        assert self.page.evaluate("document.scrollingElement.scrollWidth") <= 320
+        assert not overflows(self.page, 320)
         frame = self.box.bounding_box()
         for part in self.box.locator(":is(svg, button, input, table)").all():
             if part.is_visible():
