@@ -1,8 +1,5 @@
 """What all tests share: the sample, read once, one seed before every test, and a browser."""
 
-import sys
-from pathlib import Path
-
 import matplotlib
 import pytest
 from hypothesis import settings
@@ -11,9 +8,6 @@ from mnistlib.data import Parts, mnist_sample, sample_folder
 from mnistlib.loader import DataLoader, DataLoaders
 from mnistlib.runtime import set_seed
 
-# What tests try out, or share, and what no package holds.
-ROOT = Path(__file__).parents[1]
-sys.path += [str(ROOT / folder) for folder in ("tests", "book/_ext", "book/_paper")]
 matplotlib.use("agg")
 # The same examples every run, and no verdict from a clock: the machine may be busy with other things.
 settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)
