@@ -101,7 +101,8 @@ nb_execution_raise_on_error = True
 nb_execution_show_tb = True
 nb_merge_streams = True
 nb_output_stderr = "warn"  # a warning printed by a cell is a fault of the page
-nb_mime_priority_overrides = [("*", "image/svg+xml", 1)]
+# Drawings as SVG. And printed tables as HTML where catalogues are made, which would otherwise take plain text.
+nb_mime_priority_overrides = [("*", "image/svg+xml", 1), ("gettext", "text/html", 2)]
 
 
 def what_results_depend_on() -> str:
@@ -126,7 +127,7 @@ nb_execution_cache_path = str(BUILD / "executed" / what_results_depend_on())
 locale_dirs = ["locales"]  # below book/
 gettext_compact = False  # one catalogue a page
 gettext_uuid = False
-gettext_location = True
+gettext_location = False  # line numbers would change in every catalogue with every edit
 # Never "literal-block": every printed number would be a message.
 gettext_additional_targets = ["index"]
 

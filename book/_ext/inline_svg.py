@@ -22,7 +22,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 from docutils import nodes
-from messages import NOWHERE_ELSE, with_messages
+from messages import NOWHERE_ELSE, messages_in, printed_words, translated
 from sphinx.transforms import SphinxTransform
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
@@ -33,44 +33,15 @@ SVG = "{http://www.w3.org/2000/svg}"
 HREF = "{http://www.w3.org/1999/xlink}href"
 
 THEMED = {"#000000": "currentColor", "#ffffff": "var(--figure-paper, #ffffff)"}
-NUMBER = re.compile(r"[-+\N{MINUS SIGN}]?\d+(?:[.,]\d+)*")
-WORD = re.compile(r"[^\W\d_]{2}")
-
-
-class figure_words(nodes.Invisible, nodes.Element, with_messages):
-    """The words of one figure, in the page's tree, where Sphinx's gettext finds them.
-
-    Numbers become `{}`: a message does not change when a measured value does.
-    """
-
-    def extract_original_messages(self) -> list[str]:
-        return self["words"]
-
-
-def message_of(text: str) -> str:
-    """
-    >>> message_of("epoch 3, loss 0.25")
-    'epoch {}, loss {}'
-    """
-    return NUMBER.sub("{}", " ".join(text.split()))
-
-
-def translated(text: str, words: dict[str, str]) -> str:
-    """
-    >>> translated("epoch 3", {"epoch {}": "第 {} 轮"})
-    '第 3 轮'
-    """
-    pattern = words.get(message_of(text))
-    if not pattern:
-        return text
-    numbers = iter(NUMBER.findall(" ".join(text.split())))
-    return re.sub(r"\{\}", lambda _: next(numbers, ""), pattern)
 
 
 def words_of(svg: ET.Element) -> list[str]:
     """The messages of a figure: texts with a word in them, each once."""
-    found = (message_of("".join(t.itertext())) for t in svg.iter(SVG + "text"))
-    return list(dict.fromkeys(m for m in found if WORD.search(m)))
+    return messages_in("".join(t.itertext()) for t in svg.iter(SVG + "text"))
+
+
+class figure_words(printed_words):
+    """The words of one figure, in the page's tree, where Sphinx's gettext finds them."""
 
 
 def file_of(image: nodes.image, srcdir: Path) -> Path | None:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+
 from docutils import nodes
 from sphinx import addnodes
+
+NUMBER = re.compile(r"[-+\N{MINUS SIGN}]?\d+(?:[.,]\d+)*")
+WORD = re.compile(r"[^\W\d_]{2}")
 
 
 class with_messages(addnodes.translatable):
@@ -21,6 +27,45 @@ class with_messages(addnodes.translatable):
     def in_language(self, message: str) -> str:
         """The message's translation, or itself where there is none."""
         return self.get("translations", {}).get(message) or message
+
+
+class printed_words(nodes.Invisible, nodes.Element, with_messages):
+    """The words of what a cell drew or printed, beside it: they are translated without running the cell again.
+
+    Numbers become `{}`: a message does not change when a measured value does.
+    """
+
+    def extract_original_messages(self) -> list[str]:
+        return self["words"]
+
+
+def message_of(text: str) -> str:
+    """
+    >>> message_of("epoch 3, loss 0.25")
+    'epoch {}, loss {}'
+    """
+    return NUMBER.sub("{}", " ".join(text.split()))
+
+
+def messages_in(texts: Iterable[str]) -> list[str]:
+    """The messages of texts, each once. A text without a word has none.
+
+    >>> messages_in(["epoch 1", "epoch 2", "0.5"])
+    ['epoch {}']
+    """
+    return list(dict.fromkeys(m for m in map(message_of, texts) if WORD.search(m)))
+
+
+def translated(text: str, words: dict[str, str]) -> str:
+    """
+    >>> translated("epoch 3", {"epoch {}": "第 {} 轮"})
+    '第 3 轮'
+    """
+    pattern = words.get(message_of(text))
+    if not pattern:
+        return text
+    numbers = iter(NUMBER.findall(" ".join(text.split())))
+    return re.sub(r"\{\}", lambda _: next(numbers, ""), pattern)
 
 
 def skip(self, node) -> None:
