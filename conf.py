@@ -44,6 +44,7 @@ extensions = [
     "diagram",  # flow charts, from text to SVG
     "epub",  # the whole book in one file
     "inline_svg",  # figures that follow the theme and can be translated
+    "languages",  # from each page to itself in the others
     "late_scripts",  # text before scripts
     "mathml",  # formulas without scripts
     "notebooks",  # each page to take home and run
@@ -124,6 +125,7 @@ nb_execution_cache_path = str(BUILD / "executed" / what_results_depend_on())
 
 # -- Two languages -----------------------------------------------------------------------------------------------
 
+languages = {"en": "English", "zh_CN": "中文"}  # their folders, and what they call themselves
 locale_dirs = ["locales"]  # below book/
 gettext_compact = False  # one catalogue a page
 gettext_uuid = False
@@ -163,7 +165,13 @@ html_math_renderer = "mathml"
 book_repository = os.environ.get("BOOK_REPOSITORY", "")
 html_context = {
     "default_mode": "auto",  # light or dark as the reader's system is
-    "unfold": "Show or hide the pages of this part",
+    # What the theme says in English only, or not at all.
+    "words": {
+        "nav": "Main",
+        "pages": "Toggle primary sidebar",
+        "contents": "Toggle secondary sidebar",
+        "unfold": "Show or hide the pages of this part",
+    },
 }
 html_sidebars = {"**": ["brand.html", "search-button-field.html", "book-nav.html"]}
 html_theme_options = {
@@ -171,7 +179,8 @@ html_theme_options = {
     "use_fullscreen_button": False,
     "show_navbar_depth": 1,
     "navigation_with_keys": False,
-    "article_header_end": ["notebook-buttons.html", "article-header-buttons.html"],
+    "article_header_start": ["primary-toggle.html"],
+    "article_header_end": ["language-switch.html", "notebook-buttons.html", "header-buttons.html"],
 }
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
@@ -195,11 +204,22 @@ epub_exclude_files = ["search.xhtml", "404.xhtml"]
 def chinese(app, config) -> None:
     """The few words that Sphinx's catalogues do not reach, in the Chinese edition."""
     if config.language == "zh_CN":
+        config.project = config.html_title = "三与七"
+        config.author = config.epub_author = config.epub_publisher = config.epub_contributor = "mnistlib 作者"
+        config.copyright = "2026，mnistlib 作者。文字 CC BY 4.0，代码 Apache-2.0"
         config.html_search_language = "zh"
+        config.epub_title, config.epub_basename = config.project, "threes-and-sevens-zh"
+        config.epub_description = "从像素开始，训练一个手写数字分类器"
         config.epub_uid = config.epub_identifier = "threes-and-sevens-zh"
         config.nb_code_prompt_show = "显示代码"
         config.nb_code_prompt_hide = "隐藏代码"
-        config.html_context["unfold"] = "展开或收起本部分的页面"
+        config.html_theme_options["search_bar_text"] = "搜索……"
+        config.html_context["words"] = {
+            "nav": "全书目录",
+            "pages": "显示或隐藏全书目录",
+            "contents": "显示或隐藏本页目录",
+            "unfold": "展开或收起这一部分的页面",
+        }
         config.notebook_words = {
             "needs": '需要本书的软件包 `mnistlib`。在本书的文件夹里运行：`python -m pip install ".[book]"`。',
             "download": "下载本页的 notebook（.ipynb）",

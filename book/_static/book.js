@@ -15,3 +15,20 @@ addEventListener("afterprint", () => {
   page.dataset.theme = theme;
   while (unfolded.length) unfolded.pop().open = false;
 });
+
+// Another language: the same page and the section that is being read. The choice is kept for the book's first page.
+function sectionInView() {
+  const ids = [...document.querySelectorAll("article.bd-article section[id]")];
+  const begun = ids.filter((section) => section.getBoundingClientRect().top < innerHeight / 3);
+  return begun.length > 1 ? `#${begun.at(-1).id}` : "";
+}
+for (const link of document.querySelectorAll("a[data-language]")) {
+  link.addEventListener("click", () => {
+    link.hash = scrollY > 0 ? sectionInView() : "";
+    try {
+      localStorage.setItem("language", link.dataset.language);
+    } catch {
+      // A reader may forbid it.
+    }
+  });
+}

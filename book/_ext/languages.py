@@ -1,0 +1,83 @@
+"""The book in several languages: each page leads to itself in the others, and a first page chooses among them.
+
+Languages are built into folders beside one another, named after them: `site/en`, `site/zh_CN`. Where a folder has
+another name (a preview of one page), nothing is offered that would not be there.
+
+Sections have the same names in all languages, so a reader changes the language amid a page and goes on reading there.
+book.js adds the section, and remembers the choice for the first page, which is `_templates/front.html`.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from pathlib import Path
+from urllib.parse import urljoin
+
+from mnistlib._files import whole_file
+
+
+def tag(language: str) -> str:
+    """The name of a language in HTML.
+
+    >>> tag("zh_CN")
+    'zh-CN'
+    """
+    return language.replace("_", "-")
+
+
+def other_places(page: str, language: str, languages: dict[str, str]) -> list[dict[str, str]]:
+    """Where a page is found in the other languages.
+
+    >>> other_places("seeing/pixels", "en", {"en": "English", "zh_CN": "中文"})
+    [{'name': '中文', 'folder': 'zh_CN', 'tag': 'zh-CN', 'address': '../../zh_CN/seeing/pixels.html'}]
+    """
+    folder = posixpath.dirname(page)
+    return [
+        {
+            "name": name,
+            "folder": other,
+            "tag": tag(other),
+            "address": posixpath.relpath(f"../{other}/{page}.html", folder or "."),
+        }
+        for other, name in languages.items()
+        if other != language
+    ]
+
+
+def offer(app, page: str, template: str, context: dict, doctree) -> None:
+    """Tell the page's template where the other languages are."""
+    config = app.config
+    language, languages = config.language, config.languages
+    if app.builder.name != "html" or Path(app.outdir).name != language or page in PER_LANGUAGE:
+        return
+    others = other_places(page, language, languages)
+    context["other_languages"] = others
+    context["languages_word"] = languages[language]
+    here = {"tag": tag(language), "address": posixpath.basename(page) + ".html"}
+    own = urljoin(config.html_baseurl, f"{page}.html") if config.html_baseurl else ""
+    links = [(one["tag"], urljoin(own, one["address"])) for one in [here, *others]]
+    context["metatags"] = context.get("metatags", "") + "".join(
+        f'\n<link rel="alternate" hreflang="{name}" href="{address}">' for name, address in links
+    )
+
+
+# What exists in one language only, or differs between them: the words of the index do, and what is searched.
+PER_LANGUAGE = {"404"}
+
+
+def write_front(app, error: Exception | None) -> None:
+    """The page above the languages."""
+    site = Path(app.outdir).parent
+    if error or app.builder.name != "html" or Path(app.outdir).name != app.config.language:
+        return
+    text = (Path(__file__).parent.parent / "_templates" / "front.html").read_text(encoding="utf-8")
+    with whole_file(site / "index.html") as file:
+        file.write_text(re.sub(r"\{#.*?#\}\n", "", text, flags=re.DOTALL), encoding="utf-8")
+
+
+def setup(app):
+    app.add_config_value("languages", {}, "html", dict)
+    app.connect("html-page-context", offer)
+    app.connect("build-finished", write_front)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
