@@ -7,26 +7,32 @@ meet devices that know no CSS variables. So, for this builder only:
 - figures are black on white by themselves, whatever theme the device has,
 - what cells print as HTML becomes XHTML, and the shades of a table's cells stand at the cells, as a page's body may
   have no style sheet,
-- the package says which pages hold formulas and drawings, as EPUB 3 demands.
+- the package says which pages hold formulas and drawings, as EPUB 3 demands,
+- the Chinese edition brings the characters that it uses (book/_paper/chinese_font.py).
 """
 
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 from docutils import nodes
 from myst_nb.sphinx_ import HideCodeCellNode
 from sphinx.builders.epub3 import Epub3Builder
 from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx.errors import ExtensionError
 from widgets import widget
+
+sys.path.append(str(Path(__file__).parent.parent / "_paper"))
+import chinese_font
 
 STYLE = re.compile(r"<style.*?</style>", re.DOTALL)
 SCRIPT = re.compile(r"<script.*?</script>", re.DOTALL)
 RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
 CELL = re.compile(r"#([\w-]+)\s*(?:,|$)")
 WITH_ID = re.compile(r'(<t[dh][^>]*?) id="([\w-]+)"')
-STYLES = {"epub.css", "pygments.css"}
+STYLES = {"epub.css", "pygments.css", "chinese.css"}
 VOID = re.compile(r"<(br|hr|img|col|input|wbr)\b([^>]*?)\s*/?>")
 
 
@@ -111,7 +117,29 @@ def styles_that_are_there(app, page: str, template: str, context: dict, doctree)
         context["css_files"] = [s for s in context["css_files"] if Path(str(s.filename)).name in STYLES]
 
 
+def add_chinese_font(app) -> None:
+    """A font of the characters of the catalogues and of the book's own words, and the style sheet that uses it."""
+    if app.builder.name != "epub" or not app.config.language.startswith("zh"):
+        return
+    folder = Path(app.doctreedir).parent / "font"
+    catalogues = sorted((Path(app.srcdir) / "locales" / app.config.language).rglob("*.po"))
+    words = "".join(file.read_text(encoding="utf-8") for file in catalogues) + app.config.copyright + FRAME
+    try:
+        chinese_font.write_subset(words, folder / chinese_font.FILE)
+    except FileNotFoundError as error:
+        raise ExtensionError(str(error)) from error
+    rule = chinese_font.style(chinese_font.FILE) + f'\nbody {{ font-family: serif, "{chinese_font.NAME}"; }}\n'
+    (folder / "chinese.css").write_text(rule, encoding="utf-8")
+    app.config.html_static_path.append(str(folder))
+    app.add_css_file("chinese.css")
+
+
+# What Sphinx writes around the pages, in Chinese.
+FRAME = "目录索引搜索符号作者版权所有图表公式定义参数类型返回抛出基类属性方法在中模块函数异常警告注意提示链接到此标题的永久"
+
+
 def setup(app):
+    app.connect("builder-inited", add_chinese_font)
     app.add_builder(Epub, override=True)
     app.connect("html-page-context", styles_that_are_there, priority=900)
     app.add_post_transform(ForReadingDevices)

@@ -3,8 +3,8 @@
     python book/_paper/pdf.py _build/site/en _build/paper/threes-and-sevens.pdf
 
 The pages are laid one after another into a single HTML file, which the browser prints that also tests the book. So a
-formula, a figure, a table and a Chinese character look on paper as they do on the screen, and nothing else has to be
-installed: no TeX, no fonts, no converter that knows half of the language. Sphinx's own `singlehtml` would do for the
+formula, a figure and a table look on paper as they do on the screen, and nothing else has to be installed: no TeX, and
+no converter that knows half of the language. Only the Chinese edition brings a font (chinese_font.py). Sphinx's own `singlehtml` would do for the
 text, but it leaves headings such as "Exercises" with the same id on every page, and a link to one of them astray.
 
 It is printed twice: the first time tells on which page everything stands, the second has those numbers in its table of
@@ -23,6 +23,7 @@ from html import escape
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urlsplit
 
+import chinese_font
 from browser import NONE, launch
 from bs4 import BeautifulSoup, Tag
 
@@ -146,7 +147,7 @@ def whole(site: Path, pages: list[Page], files: str) -> BeautifulSoup:
         f'<!doctype html><html lang="{language}" data-theme="light"><head><meta charset="utf-8">',
         f"<title>{escape(title)}</title>{styles}<style>{(HERE / 'pdf.css').read_text(encoding='utf-8')}",
         *(f"@page p{n} {{ @top-left {{ content: {quoted(p.title)} }} }}\n" for n, p in enumerate(pages)),
-        '</style></head><body class="bd-content">',
+        f'{chinese_style(language)}</style></head><body class="bd-content">',
         f'<section class="cover"><img alt="" src="{posixpath.join(files, "_static/logo.svg")}">',
         f'<p class="book-title">{escape(title)}</p><p>{rights}</p></section>',
         f'<nav class="lines"><h1>{escape(word("Table of Contents", language))}</h1>{"".join(entries(pages))}</nav>',
@@ -156,6 +157,18 @@ def whole(site: Path, pages: list[Page], files: str) -> BeautifulSoup:
         parts.append(f'<section class="page" id="{anchor(page.name)}" style="page: p{number}">{part}')
         parts.append(f"{page.article}</section>")
     return BeautifulSoup("".join(parts) + "</body></html>", "html.parser")
+
+
+def chinese_style(language: str) -> str:
+    """On paper, Chinese characters come from our own font: the machine that prints may have none."""
+    if not language.startswith("zh"):
+        return ""
+    base = f'"DejaVu Sans", "Noto Sans", "Segoe UI", "Helvetica Neue", "{chinese_font.NAME}", sans-serif'
+    mono = f'"DejaVu Sans Mono", Menlo, Consolas, "{chinese_font.NAME}", monospace'
+    return (
+        chinese_font.style(chinese_font.whole_font().as_uri())
+        + f"html {{ --pst-font-family-base: {base}; --pst-font-family-monospace: {mono}; }}"
+    )
 
 
 def entries(pages: list[Page]) -> Iterator[str]:
@@ -303,6 +316,8 @@ def missing(site: Path, pages: list[Page], book: BeautifulSoup, data: bytes) -> 
         if squeezed(page.title) not in outline:
             yield f"the outline lacks {page.title!r}"
         yield from (f"{page.name}: a link leads nowhere: {link}" for link in page.links if link[1:] not in ids)
+    if book.html["lang"].startswith("zh") and b"NotoSansCJKsc" not in data:
+        yield "the font for Chinese characters"
     described = data.count(b"/Alt ")
     figures = len(book.select("svg.figure, img[alt]:not([alt=''])"))
     if described < figures:
