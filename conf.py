@@ -125,7 +125,9 @@ nb_execution_cache_path = str(BUILD / "executed" / what_results_depend_on())
 
 # -- Two languages -----------------------------------------------------------------------------------------------
 
-languages = {"en": "English", "zh_CN": "中文"}  # their folders, and what they call themselves
+# The languages that are whole: their folders, and what they call themselves. Chinese ("zh_CN": "中文") joins them, and
+# is built by `tox -e book`, once its catalogues are complete: `tox -e translate` says what they lack.
+languages = {"en": "English"}
 locale_dirs = ["locales"]  # below book/
 gettext_compact = False  # one catalogue a page
 gettext_uuid = False

@@ -20,8 +20,8 @@ from pathlib import Path
 from docutils import nodes
 from myst_nb.sphinx_ import HideCodeCellNode
 from sphinx.builders.epub3 import Epub3Builder
-from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.errors import ExtensionError
+from sphinx.transforms.post_transforms import SphinxPostTransform
 from widgets import widget
 
 sys.path.append(str(Path(__file__).parent.parent / "_paper"))
@@ -135,7 +135,9 @@ def add_chinese_font(app) -> None:
 
 
 # What Sphinx writes around the pages, in Chinese.
-FRAME = "目录索引搜索符号作者版权所有图表公式定义参数类型返回抛出基类属性方法在中模块函数异常警告注意提示链接到此标题的永久"
+FRAME = (
+    "目录索引搜索符号作者版权所有图表公式定义参数类型返回抛出基类属性方法在中模块函数异常警告注意提示链接到此标题的永久"
+)
 
 
 def setup(app):

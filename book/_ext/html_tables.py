@@ -61,7 +61,13 @@ def in_language(table: str, words: dict[str, str]) -> str:
     >>> in_language("<td>3 files</td>", {"{} files": "{} 个文件"})
     '<td>3 个文件</td>'
     """
-    return CELL.sub(lambda m: m[1] + html.escape(translated(html.unescape(m[3]), words), quote=False) + m[4], table)
+
+    def cell(match: re.Match[str]) -> str:
+        said = html.unescape(match[3])
+        new = translated(said, words)
+        return match[0] if new == said else match[1] + html.escape(new, quote=False) + match[4]
+
+    return CELL.sub(cell, table)
 
 
 def printed_tables(document: nodes.document) -> list[nodes.raw]:

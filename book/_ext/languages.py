@@ -45,15 +45,20 @@ def other_places(page: str, language: str, languages: dict[str, str]) -> list[di
     ]
 
 
+def is_offered(app) -> bool:
+    """Whether the book is built as one of several languages, which lie beside one another."""
+    config = app.config
+    return app.builder.name == "html" and len(config.languages) > 1 and Path(app.outdir).name == config.language
+
+
 def offer(app, page: str, template: str, context: dict, doctree) -> None:
     """Tell the page's template where the other languages are."""
     config = app.config
     language, languages = config.language, config.languages
-    if app.builder.name != "html" or Path(app.outdir).name != language or page in PER_LANGUAGE:
+    if not is_offered(app) or page in PER_LANGUAGE:
         return
     others = other_places(page, language, languages)
     context["other_languages"] = others
-    context["languages_word"] = languages[language]
     here = {"tag": tag(language), "address": posixpath.basename(page) + ".html"}
     own = urljoin(config.html_baseurl, f"{page}.html") if config.html_baseurl else ""
     links = [(one["tag"], urljoin(own, one["address"])) for one in [here, *others]]
@@ -62,14 +67,14 @@ def offer(app, page: str, template: str, context: dict, doctree) -> None:
     )
 
 
-# What exists in one language only, or differs between them: the words of the index do, and what is searched.
+# What has no counterpart to switch to.
 PER_LANGUAGE = {"404"}
 
 
 def write_front(app, error: Exception | None) -> None:
     """The page above the languages."""
     site = Path(app.outdir).parent
-    if error or app.builder.name != "html" or Path(app.outdir).name != app.config.language:
+    if error or not is_offered(app):
         return
     text = (Path(__file__).parent.parent / "_templates" / "front.html").read_text(encoding="utf-8")
     with whole_file(site / "index.html") as file:

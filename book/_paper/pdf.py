@@ -4,8 +4,9 @@
 
 The pages are laid one after another into a single HTML file, which the browser prints that also tests the book. So a
 formula, a figure and a table look on paper as they do on the screen, and nothing else has to be installed: no TeX, and
-no converter that knows half of the language. Only the Chinese edition brings a font (chinese_font.py). Sphinx's own `singlehtml` would do for the
-text, but it leaves headings such as "Exercises" with the same id on every page, and a link to one of them astray.
+no converter that knows half of the language. Only the Chinese edition brings a font (chinese_font.py). Sphinx's own
+`singlehtml` would do for the text, but it leaves headings such as "Exercises" with the same id on every page, and a
+link to one of them astray.
 
 It is printed twice: the first time tells on which page everything stands, the second has those numbers in its table of
 contents. What is missing then (a page, a figure, a solution) stops the script.

@@ -34,6 +34,7 @@ LINK = re.compile(r"\[([^\[\]]*)\]\(([^()\s]*)\)")
 MATH = re.compile(r"(?<![\\$])\$[^$]+\$")
 HOLE = re.compile(r"\{\w*\}")
 MARKUP = re.compile(r"\*+|\\(?=[^\w\s])")
+LATEX = re.compile(r"\\[A-Za-z]+")
 LETTERS = re.compile(r"[A-Za-z]{2,}")
 FAULTS = {
     "a half-width sign beside Chinese": re.compile(f"[{HAN}][,;:?!()]|[,;:?!()][{HAN}]|[{HAN}]\\.(?![A-Za-z0-9_])"),
@@ -101,7 +102,7 @@ def problems(message: Message, page: str = "") -> Iterator[str]:
         yield "fuzzy: the English has changed"
     seen = visible(chinese)
     if not re.search(f"[{HAN}]", seen):
-        if len(LETTERS.findall(visible(english, ""))) > 3:
+        if len(LETTERS.findall(visible(LATEX.sub("", english), ""))) > 3:
             yield "still in English"
         return
     for name, pattern in FAULTS.items():
