@@ -24,6 +24,10 @@ class with_messages(addnodes.translatable):
     def apply_translated_message(self, original_message: str, translated_message: str) -> None:
         self["translations"][original_message] = translated_message
 
+    def setdefault(self, key, failobj=None):
+        """Never done before all messages are: Sphinx leaves a node alone once one message needs no translation."""
+        return False if key == "translated" else super().setdefault(key, failobj)
+
     def in_language(self, message: str) -> str:
         """The message's translation, or itself where there is none."""
         return self.get("translations", {}).get(message) or message

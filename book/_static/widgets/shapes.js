@@ -8,7 +8,7 @@ const MOST = 6; // axes; more would not fit a phone
 export function lengths(text) {
   const inner = text.trim().replace(/^[[(](.*)[\])]$/, "$1").trim().replace(/,$/, "");
   if (!inner) return [];
-  const parts = inner.split(/\s*[,×x ]\s*/);
+  const parts = inner.split(/\s*[,，、×x ]\s*/);
   return parts.length <= MOST && parts.every((part) => /^\d{1,6}$/.test(part)) ? parts.map(Number) : null;
 }
 
