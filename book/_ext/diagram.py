@@ -314,7 +314,7 @@ def draw_edge(chart: Chart, e: Edge, outside: float, arrow: str) -> str:
     return f'<path class="edge" d="{path}" fill="none" {style}/>{label}'
 
 
-class diagram(nodes.General, nodes.Element, with_messages):
+class diagram(with_messages, nodes.General, nodes.Element):
     """A chart in the page's tree: its text, its description, and the translations of both."""
 
     def extract_original_messages(self) -> list[str]:

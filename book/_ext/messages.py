@@ -33,7 +33,7 @@ class with_messages(addnodes.translatable):
         return self.get("translations", {}).get(message) or message
 
 
-class printed_words(nodes.Invisible, nodes.Element, with_messages):
+class printed_words(with_messages, nodes.Invisible, nodes.Element):
     """The words of what a cell drew or printed, beside it: they are translated without running the cell again.
 
     Numbers become `{}`: a message does not change when a measured value does.

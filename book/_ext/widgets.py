@@ -40,7 +40,7 @@ DEFINED = re.compile(r"^(?:async )?(?:function|class|const|let) (\w+)", re.MULTI
 MOUNT = "\nmount({name}, start);\n"
 
 
-class widget(nodes.General, nodes.Element, with_messages):
+class widget(with_messages, nodes.General, nodes.Element):
     """The place of a widget, and its words by their keys."""
 
     def extract_original_messages(self) -> list[str]:
