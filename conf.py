@@ -21,7 +21,7 @@ from jupyter_cache import get_cache
 ROOT = Path(__file__).resolve().parent
 BOOK = ROOT / "book"
 BUILD = Path(os.environ.get("BOOK_BUILD", ROOT / "_build"))
-sys.path[:0] = [str(ROOT), str(BOOK / "_ext")]
+sys.path[:0] = [str(ROOT), str(BOOK / "_ext"), str(BOOK / "_paper")]
 
 # -- The book ----------------------------------------------------------------------------------------------------
 

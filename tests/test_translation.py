@@ -13,7 +13,7 @@ def test_examples():
 
 @pytest.mark.parametrize("file", catalogues.catalogues(), ids=lambda file: file.stem)
 def test_what_is_translated_keeps_to_the_rules(file):
-    page = file.relative_to(catalogues.LOCALE / "LC_MESSAGES").with_suffix("").as_posix()
+    page = catalogues.page_of(file)
     written = [message for message in catalogues.messages(file) if message.chinese]
     assert [f"{m.chinese}: {p}" for m in written for p in catalogues.problems(m, page)] == []
     assert catalogues.obsolete(file) == 0

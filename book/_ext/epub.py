@@ -14,9 +14,9 @@ meet devices that know no CSS variables. So, for this builder only:
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 
+import chinese_font
 from docutils import nodes
 from myst_nb.sphinx_ import HideCodeCellNode
 from sphinx.builders.epub3 import Epub3Builder
@@ -24,15 +24,16 @@ from sphinx.errors import ExtensionError
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from widgets import widget
 
-sys.path.append(str(Path(__file__).parent.parent / "_paper"))
-import chinese_font
-
 STYLE = re.compile(r"<style.*?</style>", re.DOTALL)
 SCRIPT = re.compile(r"<script.*?</script>", re.DOTALL)
 RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
 CELL = re.compile(r"#([\w-]+)\s*(?:,|$)")
 WITH_ID = re.compile(r'(<t[dh][^>]*?) id="([\w-]+)"')
 STYLES = {"epub.css", "pygments.css", "chinese.css"}
+# What Sphinx writes around the pages, in Chinese.
+FRAME = (
+    "目录索引搜索符号作者版权所有图表公式定义参数类型返回抛出基类属性方法在中模块函数异常警告注意提示链接到此标题的永久"
+)
 VOID = re.compile(r"<(br|hr|img|col|input|wbr)\b([^>]*?)\s*/?>")
 
 
@@ -132,12 +133,6 @@ def add_chinese_font(app) -> None:
     (folder / "chinese.css").write_text(rule, encoding="utf-8")
     app.config.html_static_path.append(str(folder))
     app.add_css_file("chinese.css")
-
-
-# What Sphinx writes around the pages, in Chinese.
-FRAME = (
-    "目录索引搜索符号作者版权所有图表公式定义参数类型返回抛出基类属性方法在中模块函数异常警告注意提示链接到此标题的永久"
-)
 
 
 def setup(app):

@@ -54,12 +54,11 @@ def is_offered(app) -> bool:
 def offer(app, page: str, template: str, context: dict, doctree) -> None:
     """Tell the page's template where the other languages are."""
     config = app.config
-    language, languages = config.language, config.languages
-    if not is_offered(app) or page in PER_LANGUAGE:
+    if not is_offered(app) or page == "404":  # which has no counterpart to switch to
         return
-    others = other_places(page, language, languages)
+    others = other_places(page, config.language, config.languages)
     context["other_languages"] = others
-    here = {"tag": tag(language), "address": posixpath.basename(page) + ".html"}
+    here = {"tag": tag(config.language), "address": posixpath.basename(page) + ".html"}
     own = urljoin(config.html_baseurl, f"{page}.html") if config.html_baseurl else ""
     links = [(one["tag"], urljoin(own, one["address"])) for one in [here, *others]]
     context["metatags"] = context.get("metatags", "") + "".join(
@@ -67,17 +66,12 @@ def offer(app, page: str, template: str, context: dict, doctree) -> None:
     )
 
 
-# What has no counterpart to switch to.
-PER_LANGUAGE = {"404"}
-
-
 def write_front(app, error: Exception | None) -> None:
     """The page above the languages."""
-    site = Path(app.outdir).parent
     if error or not is_offered(app):
         return
     text = (Path(__file__).parent.parent / "_templates" / "front.html").read_text(encoding="utf-8")
-    with whole_file(site / "index.html") as file:
+    with whole_file(Path(app.outdir).parent / "index.html") as file:
         file.write_text(re.sub(r"\{#.*?#\}\n", "", text, flags=re.DOTALL), encoding="utf-8")
 
 

@@ -20,6 +20,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po
 from markdown_it import MarkdownIt
 
@@ -77,13 +78,27 @@ def terms() -> dict[str, Term]:
 
 
 def catalogues(beginning: str = "") -> list[Path]:
-    folder = LOCALE / "LC_MESSAGES"
-    return [p for p in sorted(folder.rglob("*.po")) if p.relative_to(folder).as_posix().startswith(beginning)]
+    return [p for p in sorted(LOCALE.rglob("*.po")) if page_of(p).startswith(beginning)]
+
+
+def page_of(file: Path) -> str:
+    """The name of the page that a catalogue translates."""
+    return file.relative_to(LOCALE / "LC_MESSAGES").with_suffix("").as_posix()
+
+
+@cache
+def read(file: Path) -> Catalog:
+    with file.open("rb") as opened:
+        return read_po(opened)
 
 
 def messages(file: Path) -> list[Message]:
-    with file.open("rb") as opened:
-        return [Message(str(m.id), str(m.string or ""), m.fuzzy) for m in read_po(opened) if m.id]
+    return [Message(str(m.id), str(m.string or ""), m.fuzzy) for m in read(file) if m.id]
+
+
+def obsolete(file: Path) -> int:
+    """Messages that no page has any more."""
+    return len(read(file).obsolete)
 
 
 def problems(message: Message, page: str = "") -> Iterator[str]:
@@ -124,7 +139,7 @@ def differences(english: str, chinese: str) -> Iterator[str]:
             changed = (of(english) - of(chinese)) + (of(chinese) - of(english))
             yield f"differs from the English in {name}: {', '.join(sorted(changed))}"
     for name, pattern in (("code", CODE), ("formulas", MATH)):
-        there, here = ({m[0].strip("`") for m in pattern.finditer(plain(text))} for text in (english, chinese))
+        there, here = ({m[0].strip("`") for m in pattern.finditer(ROLE.sub("", text))} for text in (english, chinese))
         if there != here:
             yield f"differs from the English in {name}: {', '.join(sorted(there ^ here))}"
 
@@ -149,10 +164,6 @@ def links(text: str) -> Counter[str]:
 
 def holes(text: str) -> Counter[str]:
     return Counter(HOLE.findall(MATH.sub("", CODE.sub("", ROLE.sub("", text)))))
-
-
-def plain(text: str) -> str:
-    return ROLE.sub("", text)
 
 
 def visible(text: str, standing: str = "x") -> str:
@@ -198,17 +209,11 @@ def stars(text: str) -> int:
     return sum(token.content.count("*") for token in tokens if token.type == "text")
 
 
-def obsolete(file: Path) -> int:
-    """Messages that no page has any more."""
-    with file.open("rb") as opened:
-        return len(read_po(opened).obsolete)
-
-
 def report(beginning: str = "") -> int:
     """Print every fault; return how many there are."""
     count, total = 0, 0
     for file in catalogues(beginning):
-        page = file.relative_to(LOCALE / "LC_MESSAGES").with_suffix("").as_posix()
+        page = page_of(file)
         for number, message in enumerate(messages(file), 1):
             total += 1
             for problem in problems(message, page):
