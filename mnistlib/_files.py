@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from collections.abc import Iterator
@@ -26,6 +27,11 @@ def whole_file(target: Path) -> Iterator[Path]:
     >>> target.read_text()
     'whole'
     """
+    # Said here, since a later error would name the unfinished file, of which nobody has heard.
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "this is a folder; name a file in it", str(target))
+    if not target.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "there is no such folder to write a file into", str(target.parent))
     unfinished = target.with_name(f".{target.name}.{secrets.token_hex(4)}.unfinished")
     try:
         yield unfinished

@@ -9,8 +9,10 @@ files published by LeCun, Cortes and Burges.
 """
 
 import errno
+import glob
 import gzip
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -27,11 +29,10 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from filelock import FileLock
 from PIL import Image, UnidentifiedImageError
-from platformdirs import user_cache_path
 from torch import Tensor
 
+from mnistlib._check import are_tensors
 from mnistlib._files import whole_file
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
 ]
 
 SIDE = 28
+IMAGE_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP")
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp"}
 MANIFEST = ".mnistlib.json"
 
@@ -81,6 +83,8 @@ class Digits:
 
     Raises
     ------
+    TypeError
+        If one of these is not a tensor.
     ValueError
         If the shapes or dtypes are others than these, or a label is not a digit.
 
@@ -98,7 +102,8 @@ class Digits:
     numbers: Tensor
 
     def __post_init__(self) -> None:
-        n = len(self.images)
+        are_tensors("Digits", self.images, self.labels, self.numbers)
+        n = len(self.images) if self.images.ndim else 0
         if self.images.dtype != torch.uint8 or self.images.shape != (n, SIDE, SIDE):
             raise ValueError(
                 f"images must be uint8 of shape [N, 28, 28], not {self.images.dtype} of shape {list(self.images.shape)}"
@@ -148,16 +153,25 @@ class Digits:
         1028
         """
         keep = self.labels == digit
-        if not keep.any():
+        if not torch.is_tensor(keep) or not keep.any():  # comparing with a text gives a plain False
             raise ValueError(f"no image of {digit!r} here; the digits are {sorted(set(self.labels.tolist()))}")
         return self[keep]
 
     def is_a(self, digit: int) -> Tensor:
         """Return 1. for images of ``digit`` and 0. for all others, float32 of shape ``[N, 1]``.
 
+        Raises
+        ------
+        ValueError
+            If it is not a digit: no image would be one, and training would look as if it worked.
+
+        Examples
+        --------
         >>> mnist_sample().train.is_a(3).shape
         torch.Size([12396, 1])
         """
+        if digit not in range(10):
+            raise ValueError(f"a digit is a number 0 to 9, not {digit!r}")
         return (self.labels == digit).float().unsqueeze(1)
 
     def __len__(self) -> int:
@@ -169,6 +183,8 @@ class Digits:
         >>> mnist().train[:3].labels
         tensor([5, 0, 4])
         """
+        if isinstance(index, int):
+            raise TypeError(f"Digits are cut by a slice, a mask or positions; one image is .images[{index}]")
         return Digits(self.images[index], self.labels[index], self.numbers[index])
 
     def __repr__(self) -> str:
@@ -304,6 +320,8 @@ def sample_folder(dest: str | os.PathLike[str] | None = None, *, verify: bool = 
     >>> len(list((path / "train" / "3").glob("*.png")))
     6131
     """
+    from filelock import FileLock  # here, since it takes long to import and little else needs it
+
     folder = _default_folder() if dest is None else Path(dest).expanduser().absolute()
     if folder.exists() and not _wrong_files(folder, verify):
         return folder  # needs no lock, so it works from a read-only place too
@@ -327,6 +345,8 @@ def sample_folder(dest: str | os.PathLike[str] | None = None, *, verify: bool = 
 
 
 def _default_folder() -> Path:
+    from platformdirs import user_cache_path  # here, for the same reason
+
     named = os.environ.get("MNISTLIB_CACHE")
     cache = Path(named).expanduser().absolute() if named else user_cache_path("mnistlib")
     return cache / "mnist_sample"
@@ -338,8 +358,10 @@ def _holds_anything(folder: Path) -> bool:
 
 def _clear_unfinished(folder: Path) -> None:
     """Remove what a process that was killed left behind; the caller holds the lock."""
-    for left in folder.parent.glob(f".{folder.name}.*.unfinished"):
+    for left in folder.parent.glob(f".{glob.escape(folder.name)}.*.unfinished"):
         shutil.rmtree(left, ignore_errors=True)
+    for left in folder.glob("*/*/.*.unfinished"):
+        left.unlink(missing_ok=True)
 
 
 def _encoded_files() -> Iterator[tuple[str, bytes]]:
@@ -390,7 +412,7 @@ def _wrong_files(folder: Path, verify: bool) -> list[str]:
     for part in ("train", "valid"):
         for directory, _, names in os.walk(folder / part):
             within = Path(directory).relative_to(folder).as_posix()
-            sizes.update({f"{within}/{name}": (Path(directory) / name).stat().st_size for name in names})
+            sizes.update({f"{within}/{name}": _size(Path(directory) / name) for name in names})
     strangers = sorted(name for name in sizes.keys() - expected.keys() if Path(name).suffix.lower() in IMAGE_SUFFIXES)
     if strangers:
         shown = ", ".join(strangers[:3]) + (" ..." if len(strangers) > 3 else "")
@@ -406,6 +428,13 @@ def _wrong_files(folder: Path, verify: bool) -> list[str]:
             if sizes.get(name) == size and zlib.crc32((folder / name).read_bytes()) != crc
         ]
     return wrong
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:  # listed a moment ago, and then finished or removed by another process
+        return -1
 
 
 def _repair(folder: Path, wrong: list[str]) -> None:
@@ -447,7 +476,8 @@ def from_folder(folder: str | os.PathLike[str]) -> Digits:
         If there is no such folder.
     DamagedDataError
         If a subfolder is not named after a digit, an image cannot be read, is not 28x28, or has
-        colors or more than 8 bits a pixel, or there is no image at all.  The message names the file.
+        colors or more than 8 bits a pixel, its checksums do not fit, or there is no image at all.
+        The message names the file.
 
     Examples
     --------
@@ -482,7 +512,10 @@ def from_folder(folder: str | os.PathLike[str]) -> Digits:
 def _read_grey(file: Path) -> np.ndarray:
     """Return one image as uint8 ``[28, 28]``; its size is checked before a pixel is decoded."""
     try:
-        with Image.open(file) as picture:
+        content = BytesIO(file.read_bytes())
+        with Image.open(content, formats=IMAGE_FORMATS) as picture:
+            picture.verify()  # compares checksums, which decoding a PNG does not, and uses the picture up
+        with Image.open(content, formats=IMAGE_FORMATS) as picture:
             if picture.size != (SIDE, SIDE):
                 width, height = picture.size
                 raise DamagedDataError(f"{file}: is {width}x{height} pixels and must be 28x28; resize it first")
@@ -494,7 +527,9 @@ def _read_grey(file: Path) -> np.ndarray:
             return np.asarray(picture)
     except DamagedDataError:
         raise
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except UnidentifiedImageError as error:
+        raise DamagedDataError(f"{file}: cannot be read as an image; it opens like none, or is cut short") from error
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DamagedDataError(f"{file}: cannot be read as an image ({error})") from error
 
 
@@ -537,7 +572,10 @@ def read_idx(file: str | os.PathLike[str]) -> Tensor:
     if len(raw) < 4 or raw[:3] != b"\x00\x00\x08" or len(raw) < 4 + 4 * raw[3]:
         raise DamagedDataError(f"{file}: does not open as an IDX file of unsigned bytes does")
     shape = [int(length) for length in np.frombuffer(raw, ">u4", count=raw[3], offset=4)]
-    start, wanted = 4 + 4 * raw[3], int(np.prod(shape, dtype=object))
+    start, wanted = 4 + 4 * raw[3], math.prod(shape)
     if len(raw) - start != wanted:
         raise DamagedDataError(f"{file}: states {wanted} values (shape {shape}) but holds {len(raw) - start}")
-    return torch.from_numpy(np.frombuffer(raw, np.uint8, offset=start).reshape(shape).copy())
+    try:
+        return torch.from_numpy(np.frombuffer(raw, np.uint8, offset=start).reshape(shape).copy())
+    except ValueError as error:  # more axes than 64, or lengths beyond all memory beside one of 0
+        raise DamagedDataError(f"{file}: states a shape that no array can have ({error})") from error

@@ -9,6 +9,8 @@ from typing import Literal, Self
 import torch
 from torch import Tensor
 
+from mnistlib._check import are_tensors
+
 __all__ = ["NearestMean", "l1_distance", "rmse_distance"]
 
 
@@ -83,6 +85,7 @@ def rmse_distance(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _check_images(a: Tensor, b: Tensor) -> None:
+    are_tensors("a distance", a, b)
     if not (a.is_floating_point() and b.is_floating_point()):
         raise TypeError(
             f"distances need floating-point pixels, not {a.dtype} and {b.dtype}: "
@@ -135,15 +138,22 @@ class NearestMean:
 
         Raises
         ------
+        TypeError
+            If the pixels are integers.
         ValueError
-            If there is no image, or the labels do not fit the images.
+            If there is no image, the labels do not fit the images, or a pixel is NaN or infinite.
         """
-        if len(images) == 0 or labels.shape != images.shape[:1]:
+        if images.ndim != 3 or len(images) == 0 or labels.shape != images.shape[:1]:
             raise ValueError(
                 f"fit needs images [N, H, W] and labels [N], not {list(images.shape)} and {list(labels.shape)}"
             )
-        self.classes = labels.unique()
-        self.means = torch.stack([images[labels == label].mean(0) for label in self.classes])
+        _check_images(images, images)
+        classes = labels.unique()
+        means = torch.stack([images[labels == label].mean(0) for label in classes])
+        if not means.isfinite().all():  # one such pixel is enough to spoil a mean
+            spoiled = classes[~means.isfinite().all((1, 2))].tolist()
+            raise ValueError(f"the images of {spoiled} hold NaN or infinite pixels")
+        self.classes, self.means = classes, means
         return self
 
     def distances(self, images: Tensor) -> Tensor:
@@ -157,16 +167,28 @@ class NearestMean:
         RuntimeError
             If called before `fit`.
         TypeError, ValueError
-            If the images do not fit the means.
+            If the images do not fit the means in shape or dtype, or hold NaN or infinite pixels.
         """
         if not len(self.classes):
             raise RuntimeError("NearestMean knows no means yet; call fit(images, labels) first")
         _check_images(images, self.means)
+        if images.ndim != 3:
+            raise ValueError(
+                f"images must be a stack [N, H, W], not {list(images.shape)}; unsqueeze(0) makes one of one"
+            )
+        if images.dtype != self.means.dtype:
+            raise TypeError(f"the images are {images.dtype} and the means {self.means.dtype}; convert with .to(dtype)")
         rows, means = images.flatten(1), self.means.flatten(1)
         if self.distance == "l1":
-            return torch.cdist(rows, means, p=1) / rows.shape[1]
-        # The default turns |a-b|^2 into a^2 - 2ab + b^2, which is faster but loses digits when a is near b.
-        return torch.cdist(rows, means, p=2, compute_mode="donot_use_mm_for_euclid_dist") / rows.shape[1] ** 0.5
+            distances = torch.cdist(rows, means, p=1) / rows.shape[1]
+        else:
+            # The default turns |a-b|^2 into a^2 - 2ab + b^2, which is faster but loses digits when a is near b.
+            distances = torch.cdist(rows, means, p=2, compute_mode="donot_use_mm_for_euclid_dist")
+            distances = distances / rows.shape[1] ** 0.5
+        if not distances.isfinite().all():  # the smallest of them would be the first class, whatever the image
+            first = int((~distances.isfinite()).any(1).nonzero()[0])
+            raise ValueError(f"image {first} holds NaN or infinite pixels: no mean is nearest to it")
+        return distances
 
     def predict(self, images: Tensor) -> Tensor:
         """Return the label of the nearest mean, int64, shape ``[N]``; of equal distances the smaller label."""

@@ -4,11 +4,14 @@ The loop itself is short.  Everything else (recording, the table of epochs, sche
 events: see `Callback` for their names and order.
 """
 
+import errno
 import math
 import os
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterable, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -220,7 +223,7 @@ class Recorder(Callback):
             raise FloatingPointError(
                 f"the loss became {losses[batch].item()} at epoch {epoch}, batch {batch} (both counted from 0): the "
                 "parameters are spoiled from there on; start again from fresh ones with a smaller learning rate, "
-                "and look for NaN or infinity in the inputs"
+                "and look for NaN or infinity in the inputs and for targets that the loss does not know"
             )
 
     def __getitem__(self, name: str) -> list[float]:
@@ -424,7 +427,7 @@ class Learner:
     ValueError
         If a loader is empty, or the model has nothing to train.
     TypeError
-        If a metric or a callback cannot be used as one.
+        If the model, a function or a callback cannot be used as one.
 
     Examples
     --------
@@ -460,8 +463,14 @@ class Learner:
     ) -> None:
         self.metrics = [metrics] if callable(metrics) else list(metrics)
         for metric in self.metrics:
-            if not callable(metric):
-                raise TypeError(f"a metric must be a function of predictions and targets, not {metric!r}")
+            _check_function("a metric", metric)
+        _check_function("loss_func", loss_func)
+        if not isinstance(model, nn.Module):
+            raise TypeError(f"the model must be an nn.Module, not {model!r}; a class needs its brackets ()")
+        if not callable(opt_func):
+            raise TypeError(
+                f"opt_func must make an optimizer when it is called, as SGD does; {opt_func!r} is one already"
+            )
         for name, loader in (("training", dls.train), ("validation", dls.valid)):
             if len(loader) == 0:
                 raise ValueError(f"the {name} loader is empty: it gives no batch")
@@ -517,6 +526,7 @@ class Learner:
         if self.opt is None:
             self.opt = self.opt_func(self.params, lr=lr)
         set_hyper(self.opt, lr)
+        self.opt.zero_grad()  # what an interrupted step may have left
         self.n_epochs, self.n_batches = n_epochs, len(self.dls.train)
         usual, self.cbs = self.cbs, [*self.cbs, *_listeners(cbs)]
         try:
@@ -582,19 +592,38 @@ class Learner:
         """Bring a batch to the device, predict, and compute the loss."""
         self.xb, self.yb = xb.to(self.device), yb.to(self.device)
         self._tell("before_batch")
-        self.preds = self.model(self.xb)
+        self.preds = self._scores(self.xb)
         self._tell("after_pred")
         self.loss = self.loss_func(self.preds, self.yb)
+        if not isinstance(self.loss, Tensor):
+            raise TypeError(f"loss_func must give a tensor with one number, not {type(self.loss).__name__}")
         if self.loss.ndim != 0:
             raise ValueError(
                 f"loss_func must give one number for the batch, not a tensor of shape {list(self.loss.shape)}; "
                 "take its mean()"
             )
+        if self.batch == 0:
+            _warn_of_broadcasting(self.preds, self.yb)
+        if self.training and not self.loss.requires_grad:
+            raise ValueError(
+                "the loss has no gradient: a comparison, argmax, item() or detach() on the way to it cuts it off from "
+                "the parameters; accuracy, for one, is a metric and no loss"
+            )
         self._tell("after_loss")
+
+    def _scores(self, xb: Tensor) -> Tensor:
+        """Return what the model makes of a batch; where torch's error would puzzle, say what is wrong."""
+        try:
+            return self.model(xb)
+        except (RuntimeError, ValueError) as error:
+            if advice := _advice(error, xb, self.params[0].dtype):
+                seen = f"the model cannot take a batch of shape {list(xb.shape)} and {xb.dtype}"
+                raise ValueError(f"{seen}: {advice}") from error
+            raise
 
     def _measure(self, metric: Function) -> Tensor:
         value = metric(self.preds, self.yb)
-        if isinstance(value, (int, float)):
+        if isinstance(value, Real):  # NumPy's numbers too
             return torch.tensor(float(value))
         if not isinstance(value, Tensor) or value.ndim != 0:
             seen = f"a tensor of shape {list(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
@@ -635,6 +664,10 @@ class Learner:
             self.cbs, self.opt = usual, opt
             self.model.load_state_dict(state)
             torch.set_rng_state(random)
+        if not test.losses:
+            raise FloatingPointError(
+                "the loss is not finite from the first batch on; look for NaN or infinity in the data"
+            )
         lowest = min(range(len(test.losses)), key=test.losses.__getitem__)
         return LearningRates(test.lrs, test.losses, test.lrs[lowest] / 10)
 
@@ -652,7 +685,7 @@ class Learner:
         """
         self.model.eval()
         with torch.no_grad():
-            return torch.cat([self.model(xb.to(self.device)).cpu() for xb in x.split(batch_size)])
+            return torch.cat([self._scores(xb.to(self.device)).cpu() for xb in x.split(batch_size)])
 
     def save(self, file: str | os.PathLike[str]) -> Path:
         """Write the model's weights as safetensors; the file appears whole or not at all.
@@ -668,7 +701,11 @@ class Learner:
             The file.
         """
         file = Path(file)
-        state = {name: value.detach().cpu().contiguous() for name, value in self.model.state_dict().items()}
+        # Each its own copy, since safetensors refuses weights that share their memory.
+        state = {
+            name: value.detach().cpu().clone(memory_format=torch.contiguous_format)
+            for name, value in self.model.state_dict().items()
+        }
         with whole_file(file) as unfinished:
             unfinished.write_bytes(save(state))
         return file
@@ -683,6 +720,8 @@ class Learner:
         ValueError
             If the file is damaged, or holds the weights of another architecture; the message lists what differs.
         """
+        if Path(file).is_dir():
+            raise IsADirectoryError(errno.EISDIR, "this is a folder; name a file in it", str(file))
         try:
             state = load_file(file, device="cpu")
         except SafetensorError as error:
@@ -715,6 +754,42 @@ class Learner:
         widths = [max(len(row[i]) for row in rows) for i in range(3)]
         return "\n".join(
             f"{name.ljust(widths[0])}  {shape.ljust(widths[1])}  {n.rjust(widths[2])}" for name, shape, n in rows
+        )
+
+
+def _check_function(name: str, function: Any) -> None:
+    """Raise TypeError for what is no function of predictions and targets, a layer's class among them."""
+    if not callable(function):
+        raise TypeError(f"{name} must be a function of predictions and targets, not {function!r}")
+    if isinstance(function, type):
+        raise TypeError(f"{name} must be a function, not a class; {function.__name__} needs its brackets ()")
+
+
+def _advice(error: Exception, xb: Tensor, dtype: torch.dtype) -> str:
+    """Return the likely fix for an error of a model; nothing where the error speaks for itself."""
+    if "more than 1 value per channel" in str(error):
+        return "batch normalization needs two items or more; drop_last=True leaves out a last batch of one"
+    if xb.dtype != dtype and "dtype" in str(error):
+        return f"its parameters are {dtype}; convert the inputs with .to({dtype})" + (
+            " and divide by 255" if xb.dtype == torch.uint8 else ""
+        )
+    if (
+        xb.ndim > 2
+        and xb[:1].numel() == 28 * 28
+        and ("cannot be multiplied" in str(error) or "unflatten" in str(error))
+    ):
+        return "it takes images as rows of 784 pixels; flatten(1) makes them"
+    return ""
+
+
+def _warn_of_broadcasting(preds: Any, yb: Tensor) -> None:
+    """Warn where a loss or metric of the reader's own may compare every prediction with every target."""
+    n = len(yb)
+    if n > 1 and yb.shape == (n,) and isinstance(preds, Tensor) and preds.shape == (n, 1):
+        warnings.warn(
+            f"predictions have shape [{n}, 1] and targets [{n}]: arithmetic between them makes [{n}, {n}]; make the "
+            "targets a column with unsqueeze(1)",
+            stacklevel=5,
         )
 
 

@@ -49,7 +49,7 @@ class DataLoader:
     Raises
     ------
     TypeError
-        If ``x`` or ``y`` is no tensor.
+        If ``x`` or ``y`` is no tensor, or the batch size no whole number.
     ValueError
         If the lengths differ, there is no item or no batch, or the batch size is below 1.
 
@@ -76,7 +76,8 @@ class DataLoader:
         for name, values in (("x", x), ("y", y)):
             if not isinstance(values, Tensor):
                 raise TypeError(
-                    f"{name} must be a tensor, not {type(values).__name__}; torch.stack makes one of a list"
+                    f"{name} must be a tensor, not {type(values).__name__}; "
+                    "torch.as_tensor makes one of an array, torch.stack one of a list of tensors"
                 )
             if values.ndim == 0:
                 raise ValueError(f"{name} must have a first axis to cut batches from, but it is a scalar")
@@ -84,6 +85,8 @@ class DataLoader:
             raise ValueError(f"x and y must have one length, not {len(x)} and {len(y)}: every input needs its target")
         if len(x) == 0:
             raise ValueError("the data set is empty: no batch can be made of it")
+        if not hasattr(batch_size, "__index__"):
+            raise TypeError(f"batch_size must be a whole number, not {batch_size!r}")
         if batch_size < 1:
             raise ValueError(f"batch_size must be 1 or more, not {batch_size}")
         if drop_last and len(x) < batch_size:

@@ -23,6 +23,8 @@ def mse(preds: Tensor, targets: Tensor) -> Tensor:
 
     Raises
     ------
+    TypeError
+        If these are no tensors, or the predictions are integers.
     ValueError
         If the shapes differ.
 
@@ -32,6 +34,8 @@ def mse(preds: Tensor, targets: Tensor) -> Tensor:
     tensor(2.)
     """
     same_shape(preds, targets, "mse")
+    if not preds.is_floating_point():
+        raise TypeError(f"mse needs floating-point predictions, not {preds.dtype}; .float() converts them")
     return ((preds - targets) ** 2).mean()
 
 
@@ -48,7 +52,8 @@ def mnist_loss(preds: Tensor, targets: Tensor) -> Tensor:
     Returns
     -------
     Tensor
-        A scalar between 0 (every answer right and sure) and 1 (every answer wrong and sure).
+        A scalar between 0 (every answer right and sure) and 1 (every answer wrong and sure); NaN if a target
+        is neither 1 nor 0, which stops a Learner.
 
     Raises
     ------
@@ -65,4 +70,5 @@ def mnist_loss(preds: Tensor, targets: Tensor) -> Tensor:
     """
     same_shape(preds, targets, "mnist_loss")
     probabilities = preds.sigmoid()
-    return torch.where(targets == 1, 1 - probabilities, probabilities).mean()
+    # Not an error but NaN for any other target: to raise one, the values would have to be read off the device.
+    return torch.where(targets == 1, 1 - probabilities, torch.where(targets == 0, probabilities, torch.nan)).mean()

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from mnistlib._check import same_shape
+from mnistlib._check import are_tensors, same_shape
 
 __all__ = ["RunningMean", "accuracy", "batch_accuracy"]
 
@@ -33,6 +33,7 @@ def accuracy(preds: Tensor, targets: Tensor) -> Tensor:
     >>> accuracy(torch.tensor([[0.1, 2.0], [3.0, 0.0]]), torch.tensor([1, 1]))
     tensor(0.5000)
     """
+    are_tensors("accuracy", preds, targets)
     if preds.ndim != 2 or targets.shape != preds.shape[:1]:
         raise ValueError(
             f"accuracy needs predictions [N, K] and targets [N], not {list(preds.shape)} and {list(targets.shape)}"
@@ -57,7 +58,7 @@ def batch_accuracy(preds: Tensor, targets: Tensor) -> Tensor:
     Returns
     -------
     Tensor
-        A scalar from 0 to 1.
+        A scalar from 0 to 1; NaN if a target is neither 1 nor 0.
 
     Raises
     ------
@@ -70,7 +71,8 @@ def batch_accuracy(preds: Tensor, targets: Tensor) -> Tensor:
     tensor(0.6667)
     """
     same_shape(preds, targets, "batch_accuracy")
-    return ((preds > 0) == (targets == 1)).float().mean()
+    right = ((preds > 0) == (targets == 1)).float()
+    return torch.where((targets == 0) | (targets == 1), right, torch.nan).mean()
 
 
 class RunningMean:

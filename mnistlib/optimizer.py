@@ -1,5 +1,6 @@
 """The optimizer: how parameters move, given their gradients."""
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -29,9 +30,9 @@ class SGD:
     Raises
     ------
     ValueError
-        If there is no parameter, or the learning rate is not above 0.
+        If there is no parameter, one comes twice, or the learning rate is not above 0.
     TypeError
-        If a parameter is not a tensor.
+        If a parameter is not a tensor, or a single tensor is given in place of a list.
 
     Examples
     --------
@@ -44,14 +45,18 @@ class SGD:
     """
 
     def __init__(self, params: Iterable[Tensor], lr: float) -> None:
+        if isinstance(params, Tensor):
+            raise TypeError("params must be a list of tensors; a single one is taken for a list of its rows: [params]")
         params = list(params)  # model.parameters() can be walked once only
         if not params:
             raise ValueError("no parameters to train; was model.parameters() walked already?")
         for p in params:
             if not isinstance(p, Tensor):
                 raise TypeError(f"a parameter must be a tensor, not {type(p).__name__}")
-        if not lr > 0:
-            raise ValueError(f"the learning rate must be above 0, not {lr}")
+        if len({id(p) for p in params}) < len(params):
+            raise ValueError("a parameter comes twice in the list: each step would move it twice")
+        if not 0 < lr < math.inf:
+            raise ValueError(f"the learning rate must be above 0 and finite, not {lr}")
         self.param_groups: list[dict[str, Any]] = [{"params": params, "lr": lr}]
 
     def step(self) -> None:

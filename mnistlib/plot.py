@@ -263,6 +263,9 @@ def confusion_counts(preds: Tensor, targets: Tensor, n_classes: int) -> Tensor:
     """
     if preds.shape != targets.shape or preds.ndim != 1:
         raise ValueError(f"predictions and targets must both be [N], not {list(preds.shape)} and {list(targets.shape)}")
+    for name, values in (("predictions", preds), ("targets", targets)):
+        if len(values) and not (values.min() >= 0 and values.max() < n_classes):  # it would be counted in another row
+            raise ValueError(f"the {name} must lie in 0 to {n_classes - 1}, not {values.min()} to {values.max()}")
     return torch.bincount(targets * n_classes + preds, minlength=n_classes**2).reshape(n_classes, n_classes)
 
 

@@ -2,14 +2,8 @@
 
 import gzip
 import hashlib
-import multiprocessing
-import os
 import shutil
-import signal
 import struct
-import subprocess
-import sys
-import time
 import zlib
 from pathlib import Path
 
@@ -206,37 +200,6 @@ def test_a_full_disk_is_said_and_leaves_nothing(tmp_path, monkeypatch):
         sample_folder(tmp_path / "sample")
     assert not (tmp_path / "sample").exists()
     assert list(tmp_path.glob(".sample.*.unfinished")) == []
-
-
-def _prepare(place, answers):
-    answers.put(len(data._wrong_files(sample_folder(place), verify=True)))
-
-
-def test_four_processes_may_ask_at_once(tmp_path):
-    spawn = multiprocessing.get_context("spawn")
-    answers = spawn.Queue()
-    askers = [spawn.Process(target=_prepare, args=(tmp_path / "sample", answers)) for _ in range(4)]
-    for asker in askers:
-        asker.start()
-    assert [answers.get(timeout=120) for _ in askers] == [0, 0, 0, 0]
-    for asker in askers:
-        asker.join()
-    assert list(tmp_path.glob(".sample.*.unfinished")) == []
-
-
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
-def test_killed_while_writing_the_next_run_is_whole(tmp_path):
-    place = tmp_path / "sample"
-    code = "import sys; from mnistlib.data import sample_folder; sample_folder(sys.argv[1])"
-    writer = subprocess.Popen([sys.executable, "-c", code, str(place)])
-    while not any(tmp_path.glob(".sample.*.unfinished/train/3")) and writer.poll() is None:
-        time.sleep(0.01)
-    writer.send_signal(signal.SIGKILL)
-    writer.wait()
-    assert not place.exists(), "whole or not at all"
-    sample_folder(place)
-    assert data._wrong_files(place, verify=True) == []
-    assert list(tmp_path.glob(".sample.*.unfinished")) == [], "and the remains are cleared away"
 
 
 # -- data of one's own ------------------------------------------------------------------------------

@@ -63,7 +63,7 @@ def test_an_epoch_left_early_starts_afresh():
 @pytest.mark.parametrize(
     ("x", "y", "batch_size", "error", "message"),
     [
-        ([torch.zeros(3)], torch.zeros(1), 1, TypeError, "x must be a tensor, not list; torch.stack"),
+        ([torch.zeros(3)], torch.zeros(1), 1, TypeError, "x must be a tensor, not list; torch.as_tensor"),
         (torch.zeros(3), torch.zeros(2), 1, ValueError, "one length, not 3 and 2"),
         (torch.zeros(0, 784), torch.zeros(0, 1), 1, ValueError, "the data set is empty"),
         (torch.zeros(3), torch.zeros(3), 0, ValueError, "batch_size must be 1 or more"),
