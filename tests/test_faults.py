@@ -604,7 +604,7 @@ def processes():
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["mnistlib"])
+    context.set_forkserver_preload(["mnistlib", "mnistlib.plot"])
     return context
 
 
@@ -638,10 +638,17 @@ def test_a_file_that_vanishes_while_the_folder_is_looked_through_does_no_harm(fo
     assert sample_folder(place) == place
 
 
-def kill_within(processes, target, args, seconds: float) -> None:
-    """Start a process and kill it at some moment of the coming seconds, if it has not finished by then."""
-    process = processes.Process(target=target, args=args)
+def at_work(ready, act, *args) -> None:
+    ready.set()
+    act(*args)
+
+
+def kill_within(processes, seconds: float, act, *args) -> None:
+    """Let a process act, and kill it at some moment of the first seconds, if it has not finished by then."""
+    ready = processes.Event()
+    process = processes.Process(target=at_work, args=(ready, act, *args))
     process.start()
+    assert ready.wait(60), "it had to import what this file does"
     process.join(seconds * random.random())
     process.kill()
     process.join()
@@ -661,7 +668,7 @@ def test_killed_while_writing_the_folder_the_next_run_is_whole(processes, tmp_pa
     whole = seconds_of(lambda: sample_folder(place))
     for _ in range(KILLS):
         shutil.rmtree(place)
-        kill_within(processes, sample_folder, (place,), 1.2 * whole)
+        kill_within(processes, 1.2 * whole, sample_folder, place)
         assert not place.exists() or data._wrong_files(place, verify=True) == [], "whole or not at all"
         sample_folder(place)
         assert data._wrong_files(place, verify=True) == []
@@ -677,7 +684,7 @@ def test_killed_while_repairing_the_folder_the_next_run_is_whole(processes, fold
     whole = seconds_of(lambda: sample_folder(place))
     for _ in range(KILLS):
         shutil.rmtree(place / "valid" / "7")
-        kill_within(processes, sample_folder, (place,), 1.2 * whole)
+        kill_within(processes, 1.2 * whole, sample_folder, place)
         for file in (place / "valid").rglob("[!.]*.png"):
             assert file.read_bytes() == (folder / file.relative_to(place)).read_bytes(), "each file is whole"
         sample_folder(place)
@@ -700,8 +707,8 @@ def test_killed_while_saving_weights_the_file_is_one_of_them(processes, tmp_path
     for p in learn.params:
         p.data.fill_(1.0)
     file = learn.save(tmp_path / "weights")
-    for _ in range(10 * KILLS):  # each takes no time
-        kill_within(processes, save_again_and_again, (file,), 0.5)
+    for _ in range(5 * KILLS):  # each takes little time
+        kill_within(processes, 0.2, save_again_and_again, file)
         learn.load(file)
         assert {p.min().item() for p in learn.params} == {p.max().item() for p in learn.params}
         assert learn.params[0].max().item() in (0.0, 1.0)
