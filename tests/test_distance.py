@@ -47,6 +47,38 @@ def test_shapes_and_values_for_any_stack(n, height, width, seed):
 
 
 @pytest.mark.parametrize("distance", [l1_distance, rmse_distance])
+@given(st.integers(1, 5), st.integers(1, 6), st.integers(0, 2**32 - 1))
+def test_a_distance_is_one_in_the_mathematicians_sense(distance, height, width, seed):
+    torch.manual_seed(seed)
+    a, b, c = torch.randn(3, height, width, dtype=torch.float64)
+    assert distance(a, a) == 0 < distance(a, b) == distance(b, a)
+    assert distance(a, c) <= distance(a, b) + distance(b, c) + 1e-12
+    assert torch.isclose(distance(-3 * a, -3 * b), 3 * distance(a, b))
+
+
+@given(
+    st.integers(1, 12), st.integers(0, 5), st.integers(1, 4), st.sampled_from(["l1", "rmse"]), st.integers(0, 2**32 - 1)
+)
+def test_nearest_mean_of_any_stack_equals_plain_broadcasting(n, n_asked, side, distance, seed):
+    torch.manual_seed(seed)
+    images, labels, asked = torch.rand(n, side, side), torch.randint(-3, 4, (n,)), torch.rand(n_asked, side, side)
+    model = NearestMean(distance).fit(images, labels)
+    assert model.classes.tolist() == sorted(set(labels.tolist()))
+    for label, mean in zip(model.classes, model.means, strict=True):
+        assert torch.allclose(mean, images[labels == label].mean(0))
+    plain = {"l1": l1_distance, "rmse": rmse_distance}[distance](asked[:, None], model.means)
+    assert model.distances(asked).shape == (n_asked, len(model.classes))
+    assert torch.allclose(model.distances(asked), plain, atol=1e-6)
+    chosen = plain.gather(1, torch.searchsorted(model.classes, model.predict(asked))[:, None])
+    assert torch.allclose(chosen, plain.amin(1, keepdim=True), atol=1e-6)
+
+
+def test_of_equal_distances_the_smaller_label_wins():
+    model = NearestMean().fit(torch.tensor([1.0, 0.0]).view(2, 1, 1), torch.tensor([5, 8]))
+    assert model.predict(torch.full((1, 1, 1), 0.5)).tolist() == [5]
+
+
+@pytest.mark.parametrize("distance", [l1_distance, rmse_distance])
 def test_bytes_and_odd_shapes_are_refused(distance):
     image = torch.zeros(28, 28)
     with pytest.raises(TypeError, match="wrap around below 0; divide by 255"):

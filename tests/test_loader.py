@@ -30,6 +30,20 @@ def test_drop_last_gives_full_batches_only(n, batch_size, shuffle):
         return
     loader = DataLoader(torch.arange(n), torch.arange(n), batch_size, drop_last=True, shuffle=shuffle, device="cpu")
     assert [len(xb) for xb, _ in loader] == [batch_size] * (n // batch_size) == [batch_size] * len(loader)
+    items = torch.cat([xb for xb, _ in loader]).tolist()
+    assert len(set(items)) == len(items), "none comes twice"
+    assert shuffle or items == list(range(len(items)))
+
+
+@given(sizes, sizes, st.integers(1, 4), st.lists(st.integers(1, 3), max_size=3))
+def test_every_epoch_is_whole_whatever_an_item_looks_like(n, batch_size, epochs, shape):
+    x = torch.arange(n).view(-1, *[1] * len(shape)).expand(n, *shape).double()
+    loader = DataLoader(x, x, batch_size, shuffle=True, device="cpu")
+    for _ in range(epochs):
+        xs, ys = (torch.cat(parts) for parts in zip(*loader, strict=True))
+        assert xs.shape == x.shape and xs.dtype == x.dtype
+        assert torch.equal(xs, ys)
+        assert sorted(xs.reshape(n, -1)[:, 0].tolist()) == list(range(n))
 
 
 def test_every_epoch_has_a_new_order_and_a_seed_repeats_them_all():

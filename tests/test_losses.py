@@ -25,6 +25,17 @@ def test_mnist_loss_is_the_mean_distance_from_the_target(n, seed):
     assert torch.isclose(mnist_loss(preds, targets), F.l1_loss(preds.sigmoid(), targets.float()))
 
 
+@given(st.integers(1, 20), seeds)
+def test_mnist_loss_of_the_opposite_answer_is_what_is_left_to_1(n, seed):
+    torch.manual_seed(seed)
+    preds, targets = 5 * torch.randn(n, 1, dtype=torch.float64), torch.randint(0, 2, (n, 1))
+    loss = mnist_loss(preds, targets)
+    assert 0 <= loss <= 1
+    assert torch.isclose(mnist_loss(preds, 1 - targets), 1 - loss)
+    assert torch.isclose(mnist_loss(-preds, 1 - targets), loss)
+    assert torch.equal(mnist_loss(preds, targets.bool()), loss)
+
+
 def test_the_chapter_s_two_values():
     targets = torch.tensor([1, 0, 1])
     for shares, value in (([0.9, 0.4, 0.2], "0.4333"), ([0.9, 0.4, 0.8], "0.2333")):

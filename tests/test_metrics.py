@@ -27,6 +27,14 @@ def test_batch_accuracy_equals_scikit_learn_s(n, seed):
     assert batch_accuracy(preds, targets).item() == pytest.approx(expected)
 
 
+@given(st.integers(1, 30), seeds, st.sampled_from([torch.float32, torch.float64, torch.uint8, torch.int64, torch.bool]))
+def test_answers_count_alike_in_every_dtype(n, seed, dtype):
+    torch.manual_seed(seed)
+    preds, targets = torch.randn(n, 1), torch.randint(0, 2, (n, 1))
+    assert batch_accuracy(preds, targets.to(dtype)) == batch_accuracy(preds.double(), targets)
+    assert batch_accuracy(preds, 1 - targets).item() == pytest.approx(1 - batch_accuracy(preds, targets).item())
+
+
 def test_a_score_of_zero_answers_no():
     assert batch_accuracy(torch.zeros(1, 1), torch.zeros(1, 1)) == 1
     assert batch_accuracy(torch.zeros(1, 1), torch.ones(1, 1)) == 0

@@ -25,6 +25,31 @@ def test_steps_equal_torch_s(lr, steps, seed):
         assert torch.equal(ours, theirs)
 
 
+@given(
+    st.lists(st.tuples(st.lists(st.integers(1, 4), max_size=3), st.booleans()), min_size=1, max_size=4),
+    st.lists(st.floats(1e-4, 10.0), min_size=1, max_size=4),
+    st.sampled_from([torch.float32, torch.float64]),
+    st.integers(0, 1000),
+)
+def test_any_parameters_and_rates_move_as_torch_s(shapes, lrs, dtype, seed):
+    """Some parameters have no gradient; the learning rate changes from step to step."""
+    results = []
+    for opt_func in (SGD, torch.optim.SGD):
+        torch.manual_seed(seed)
+        params = [torch.randn(shape, dtype=dtype, requires_grad=True) for shape, _ in shapes]
+        opt = opt_func(params, lr=1.0)
+        for lr in lrs:
+            opt.param_groups[0]["lr"] = lr
+            for p, (_, moves) in zip(params, shapes, strict=True):
+                p.grad = torch.randn_like(p) if moves else None
+            opt.step()
+            opt.zero_grad()
+            assert all(p.grad is None for p in params)
+        results.append([p.detach() for p in params])
+    for ours, theirs in zip(*results, strict=True):
+        assert torch.equal(ours, theirs)
+
+
 def test_on_a_parabola_every_step_scales_the_distance_to_the_minimum():
     w = torch.tensor(-1.5, dtype=torch.float64, requires_grad=True)
     opt = SGD([w], lr=0.1)
