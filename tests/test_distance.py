@@ -73,6 +73,14 @@ def test_nearest_mean_of_any_stack_equals_plain_broadcasting(n, n_asked, side, d
     assert torch.allclose(chosen, plain.amin(1, keepdim=True), atol=1e-6)
 
 
+def test_images_near_a_far_mean_keep_their_digits():
+    """With many images torch would multiply matrices by default, and a small difference of large numbers be lost."""
+    images = 1000 + torch.rand(40, 3, 3)
+    model = NearestMean("rmse").fit(images, torch.arange(40))
+    assert torch.allclose(model.distances(images), rmse_distance(images[:, None], images), atol=1e-5)
+    assert model.predict(images).tolist() == list(range(40))
+
+
 def test_of_equal_distances_the_smaller_label_wins():
     model = NearestMean().fit(torch.tensor([1.0, 0.0]).view(2, 1, 1), torch.tensor([5, 8]))
     assert model.predict(torch.full((1, 1, 1), 0.5)).tolist() == [5]

@@ -335,6 +335,113 @@ def test_the_reader_is_told(situation, tmp_path):
     torch.set_rng_state(before)
 
 
+# What the small rooms say, to the letter: readers search for these words.
+SAID = [
+    (lambda: mse(X, 1), "mse needs tensors, not Tensor and int; torch.as_tensor makes one of a list or an array"),
+    (lambda: mse(1, X), "mse needs tensors, not int and Tensor; torch.as_tensor makes one of a list or an array"),
+    (lambda: mse(CLASSES, CLASSES), "mse needs floating-point predictions, not torch.int64; .float() converts them"),
+    (lambda: mse(X, X[1:]), "mse needs predictions and targets of one shape, not [9, 1] and [8, 1]"),
+    (
+        lambda: mnist_loss(X, X[:, 0]),
+        (
+            "mnist_loss needs predictions and targets of one shape, not [9, 1] and [9]; "
+            "make the targets a column with targets.unsqueeze(1)"
+        ),
+    ),
+    (
+        lambda: batch_accuracy(X[:, 0], X),
+        (
+            "batch_accuracy needs predictions and targets of one shape, not [9] and "
+            "[9, 1]; make the predictions a column with preds.unsqueeze(1)"
+        ),
+    ),
+    (
+        lambda: accuracy(X, 1),
+        ("accuracy needs tensors, not Tensor and int; torch.as_tensor makes one of a list or an array"),
+    ),
+    (
+        lambda: accuracy(1, X),
+        ("accuracy needs tensors, not int and Tensor; torch.as_tensor makes one of a list or an array"),
+    ),
+    (lambda: accuracy(X, X), "accuracy needs predictions [N, K] and targets [N], not [9, 1] and [9, 1]"),
+    (
+        lambda: accuracy(X, X[:, 0]),
+        ("accuracy compares scores of two or more classes; for one score an item use batch_accuracy"),
+    ),
+    (lambda: RunningMean().value, "the mean of no items: was the loader empty?"),
+    (lambda: SGD(X, 0.1), "params must be a list of tensors; a single one is taken for a list of its rows: [params]"),
+    (lambda: SGD([], 0.1), "no parameters to train; was model.parameters() walked already?"),
+    (lambda: SGD([X, 1], 0.1), "a parameter must be a tensor, not int"),
+    (lambda: SGD([X, X], 0.1), "a parameter comes twice in the list: each step would move it twice"),
+    (lambda: SGD([X], 0.0), "the learning rate must be above 0 and finite, not 0.0"),
+    (
+        lambda: DataLoader([1], X),
+        ("x must be a tensor, not list; torch.as_tensor makes one of an array, torch.stack one of a list of tensors"),
+    ),
+    (
+        lambda: DataLoader(X, [1]),
+        ("y must be a tensor, not list; torch.as_tensor makes one of an array, torch.stack one of a list of tensors"),
+    ),
+    (lambda: DataLoader(X, X[0, 0]), "y must have a first axis to cut batches from, but it is a scalar"),
+    (lambda: DataLoader(X, X[1:]), "x and y must have one length, not 9 and 8: every input needs its target"),
+    (lambda: DataLoader(X[:0], X[:0]), "the data set is empty: no batch can be made of it"),
+    (lambda: DataLoader(X, X, "all"), "batch_size must be a whole number, not 'all'"),
+    (lambda: DataLoader(X, X, 0), "batch_size must be 1 or more, not 0"),
+    (lambda: DataLoader(X, X, 10, drop_last=True), "drop_last leaves no batch: 9 items are fewer than batch_size=10"),
+    (
+        lambda: l1_distance(X, 1),
+        ("a distance needs tensors, not Tensor and int; torch.as_tensor makes one of a list or an array"),
+    ),
+    (
+        lambda: l1_distance(1, X),
+        ("a distance needs tensors, not int and Tensor; torch.as_tensor makes one of a list or an array"),
+    ),
+    (
+        lambda: l1_distance(X, CLASSES[:, None]),
+        (
+            "distances need floating-point pixels, not torch.float32 and torch.int64: "
+            "differences of unsigned bytes wrap around below 0; divide by 255 first"
+        ),
+    ),
+    (lambda: l1_distance(X, X[:, 0]), "the last two axes must be one height and width, not [9, 1] and [9]"),
+    (lambda: l1_distance(X[:, 0], X), "the last two axes must be one height and width, not [9] and [9, 1]"),
+    (lambda: l1_distance(X, X[1:]), "the last two axes must be one height and width, not [9, 1] and [8, 1]"),
+    (lambda: NearestMean("l2"), "distance must be 'l1' or 'rmse', not 'l2'"),
+    (lambda: NearestMean().predict(IMAGES), "NearestMean knows no means yet; call fit(images, labels) first"),
+    (lambda: NearestMean().fit(IMAGES, CLASSES), "fit needs images [N, H, W] and labels [N], not [2, 3, 3] and [9]"),
+    (
+        lambda: NearestMean().fit(IMAGES[:0], CLASSES[:0]),
+        "fit needs images [N, H, W] and labels [N], not [0, 3, 3] and [0]",
+    ),
+    (lambda: NearestMean().fit(X, CLASSES), "fit needs images [N, H, W] and labels [N], not [9, 1] and [9]"),
+    (lambda: NearestMean().fit(with_pixel(NAN), CLASSES[:2]), "the images of [1] hold NaN or infinite pixels"),
+    (
+        lambda: fitted().predict(IMAGES[0]),
+        "images must be a stack [N, H, W], not [3, 3]; unsqueeze(0) makes one of one",
+    ),
+    (
+        lambda: fitted().predict(IMAGES[None]),
+        ("images must be a stack [N, H, W], not [1, 2, 3, 3]; unsqueeze(0) makes one of one"),
+    ),
+    (
+        lambda: fitted().predict(IMAGES[..., :2]),
+        ("the last two axes must be one height and width, not [2, 3, 2] and [2, 3, 3]"),
+    ),
+    (
+        lambda: fitted().predict(IMAGES.double()),
+        ("the images are torch.float64 and the means torch.float32; convert with .to(dtype)"),
+    ),
+    (lambda: fitted().predict(with_pixel(INF)), "image 1 holds NaN or infinite pixels: no mean is nearest to it"),
+]
+
+
+@pytest.mark.parametrize(("act", "words"), SAID, ids=[words for _, words in SAID])
+def test_what_is_said_to_the_letter(act, words):
+    with pytest.raises((RuntimeError, TypeError, ValueError)) as caught:
+        act()
+    assert str(caught.value) == words
+
+
 # -- what is odd, and yet goes well -------------------------------------------------------------------
 
 
