@@ -172,6 +172,7 @@ def visible(text: str, standing: str = "x") -> str:
     >>> visible("{term}`损失 <loss>`是 `x`，约 {glue:text}`a.md::b:.2f`，**很小**")
     '损失是 x，约 0，很小'
     """
+    text = text.removesuffix(" ::")  # a block of code follows, which reStructuredText announces so
     text = ROLE.sub(lambda m: shown(m[1], m[2], standing), text)
     text = LINK.sub(lambda m: m[1] or standing, MATH.sub(standing, CODE.sub(standing, text)))
     return MARKUP.sub("", HOLE.sub("0" if standing else "", text))
