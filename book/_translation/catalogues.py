@@ -36,6 +36,7 @@ MATH = re.compile(r"(?<![\\$])\$[^$]+\$")
 HOLE = re.compile(r"\{\w*\}")
 MARKUP = re.compile(r"\*+|\\(?=[^\w\s])")
 LATEX = re.compile(r"\\[A-Za-z]+")
+NAME = re.compile(r"<\w+>|\w*_\w*")  # of things in code, and of HTML
 LETTERS = re.compile(r"[A-Za-z]{2,}")
 FAULTS = {
     "a half-width sign beside Chinese": re.compile(f"[{HAN}][,;:?!()]|[,;:?!()][{HAN}]|[{HAN}]\\.(?![A-Za-z0-9_])"),
@@ -117,7 +118,7 @@ def problems(message: Message, page: str = "") -> Iterator[str]:
         yield "fuzzy: the English has changed"
     seen = visible(chinese)
     if not re.search(f"[{HAN}]", seen):
-        if len(LETTERS.findall(visible(LATEX.sub("", english), ""))) > 3:
+        if len(LETTERS.findall(NAME.sub("", visible(LATEX.sub("", english), "")))) > 3:
             yield "still in English"
         return
     for name, pattern in FAULTS.items():
