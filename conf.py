@@ -3,7 +3,7 @@
     sphinx-build -W -n -c . book _build/site/en            English, as HTML
     sphinx-build -W -n -c . -D language=zh_CN book _build/site/zh_CN
 
-`tox -e book` runs the first of these. Nothing is downloaded: the data are part of mnistlib, the links to
+`tox -e book` runs both. Nothing is downloaded: the data are part of mnistlib, the links to
 other projects are a table (book/links.toml), and no page asks a third party for anything.
 """
 
@@ -125,9 +125,7 @@ nb_execution_cache_path = str(BUILD / "executed" / what_results_depend_on())
 
 # -- Two languages -----------------------------------------------------------------------------------------------
 
-# The languages that are whole: their folders, and what they call themselves. Chinese ("zh_CN": "中文") joins them, and
-# is built by `tox -e book`, once its catalogues are complete: `tox -e translate` says what they lack.
-languages = {"en": "English"}
+languages = {"en": "English", "zh_CN": "中文"}  # their folders, and what they call themselves
 locale_dirs = ["locales"]  # below book/
 gettext_compact = False  # one catalogue a page
 gettext_uuid = False

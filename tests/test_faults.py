@@ -572,6 +572,14 @@ def test_the_archive_is_packed_from_files_of_the_published_hash_only(tmp_path):
 # -- Ctrl-C -------------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def keyboard():
+    """Ctrl-C interrupts, even where the tests run in the background, which tells processes to ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 class Press(Callback):
     """Press Ctrl-C at one event of the second epoch."""
 
@@ -587,6 +595,7 @@ EVENTS = ["before_epoch", "before_batch", "after_pred", "after_loss", "after_bac
           "after_train", "before_validate", "after_validate", "after_epoch"]  # fmt: skip
 
 
+@pytest.mark.usefixtures("keyboard")
 @pytest.mark.parametrize("event", EVENTS)
 def test_after_ctrl_c_training_goes_on_as_from_there(event, tmp_path):
     learn = learner(metrics=[mse])
@@ -606,6 +615,7 @@ def test_after_ctrl_c_training_goes_on_as_from_there(event, tmp_path):
     assert plot.plot_loss(learn.recorder).lines
 
 
+@pytest.mark.usefixtures("keyboard")
 def test_ctrl_c_while_a_file_is_written_leaves_the_old_one(tmp_path):
     file = tmp_path / "weights"
     file.write_bytes(b"old")

@@ -36,7 +36,7 @@ MATH = re.compile(r"(?<![\\$])\$[^$]+\$")
 HOLE = re.compile(r"\{\w*\}")
 MARKUP = re.compile(r"\*+|\\(?=[^\w\s])")
 LATEX = re.compile(r"\\[A-Za-z]+")
-NAME = re.compile(r"<\w+>|\w*_\w*")  # of things in code, and of HTML
+NAME = re.compile(r"<\w+>|\w*_\w*|\blist of\b")  # of things and types in code, and of HTML
 LETTERS = re.compile(r"[A-Za-z]{2,}")
 FAULTS = {
     "a half-width sign beside Chinese": re.compile(f"[{HAN}][,;:?!()]|[,;:?!()][{HAN}]|[{HAN}]\\.(?![A-Za-z0-9_])"),
