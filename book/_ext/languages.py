@@ -14,7 +14,22 @@ import re
 from pathlib import Path
 from urllib.parse import urljoin
 
+from docutils import nodes
+from sphinx.transforms import SphinxTransform
+
 from mnistlib._files import whole_file
+
+
+class TableCells(SphinxTransform):
+    """Tables inside boxes say where they come from, as those outside do: Sphinx translates nothing else."""
+
+    default_priority = 5  # before anything is translated
+
+    def apply(self, **_) -> None:
+        for entry in self.document.findall(nodes.entry):
+            for paragraph in entry.findall(nodes.paragraph):
+                paragraph.source = paragraph.source or self.document["source"]
+                paragraph.line = paragraph.line or 0
 
 
 def tag(language: str) -> str:
@@ -77,6 +92,7 @@ def write_front(app, error: Exception | None) -> None:
 
 def setup(app):
     app.add_config_value("languages", {}, "html", dict)
+    app.add_transform(TableCells)
     app.connect("html-page-context", offer)
     app.connect("build-finished", write_front)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
