@@ -50,6 +50,7 @@ extensions = [
     "notebooks",  # each page to take home and run
     "not_found",  # the page that a server sends when there is none
     "outside_links",  # names that other projects document
+    "policy",  # nothing runs or is fetched that is not the book's
     "search_entries",  # what the search must not forget
     "solutions",  # code cells that belong into a dropdown
     "term_tips",  # a glossary term says what it means where it is used

@@ -4,6 +4,7 @@
 """
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,14 @@ def watched(page):
     page.on("pageerror", lambda error: page.troubles.append(str(error)))
     page.on("request", lambda r: page.troubles.append(r.url) if not r.url.startswith(("file:", "data:")) else None)
     return page
+
+
+def wait_until(page, expression, argument=None, seconds=10):
+    """Ask the page again and again. Playwright's own `wait_for_function` needs an `eval`, which the pages forbid."""
+    end = time.monotonic() + seconds
+    while not page.evaluate(expression, argument):
+        assert time.monotonic() < end, f"not in {seconds} s: {expression}"
+        page.wait_for_timeout(20)
 
 
 def violations(page, context=None):

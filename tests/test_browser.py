@@ -68,3 +68,12 @@ def test_solution_opens_without_javascript(browser):
     details.locator("summary").click()
     assert details.get_attribute("open") is not None
     context.close()
+
+
+def test_a_script_that_is_not_the_books_does_not_run(browser):
+    page = watched(browser.new_page())
+    page.goto((SITE / "index.html").as_uri())
+    page.evaluate("document.body.append(Object.assign(document.createElement('script'), {text: 'window.ran = true'}))")
+    assert page.evaluate("window.ran") is None
+    assert any("Content Security Policy" in trouble for trouble in page.troubles)
+    page.close()

@@ -9,7 +9,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from built import SITE, in_browser, overflows, violations, watched
+from built import SITE, in_browser, overflows, violations, wait_until, watched
 
 from mnistlib import NearestMean, linear, mnist, mnist_sample, simple_net
 
@@ -48,7 +48,7 @@ def opened(context):
     page = watched(context.new_page())
     page.set_viewport_size({"width": 1280, "height": 1600})
     page.goto(PAGE.as_uri())
-    page.wait_for_function("Boolean(document.querySelector('.widget')?.answers)")
+    wait_until(page, "Boolean(document.querySelector('.widget')?.answers)")
     return page
 
 

@@ -6,7 +6,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from built import SITE, in_browser, overflows
+from built import SITE, in_browser, overflows, wait_until
 
 LESSON = "seeing/pixels.html"
 
@@ -36,7 +36,7 @@ def test_the_first_key_skips_to_the_text(page):
     open_lesson(page)
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "Skip to main content"
-    page.wait_for_function("document.activeElement.getBoundingClientRect().top >= 0")  # it slides in
+    wait_until(page, "document.activeElement.getBoundingClientRect().top >= 0")  # it slides in
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
     assert page.evaluate("document.querySelector('main').contains(document.activeElement)")
@@ -120,7 +120,7 @@ def test_a_lost_reader_finds_the_book(page, server, lost):
     answer = page.goto(server + lost)
     assert answer.status == 404
     link = page.locator("article a:not(.headerlink)").first
-    page.wait_for_function("link => link.href.endsWith('/some/place/index.html')", arg=link.element_handle())
+    wait_until(page, "link => link.href.endsWith('/some/place/index.html')", link.element_handle())
     link.click()
     assert page.locator("main h1:visible").inner_text().strip("#") == "Threes and sevens"
     assert page.url == server + "index.html"

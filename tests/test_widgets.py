@@ -5,7 +5,7 @@ import re
 
 import pytest
 import torch
-from built import SITE, in_browser, overflows, violations, watched
+from built import SITE, in_browser, overflows, violations, wait_until, watched
 
 from mnistlib import DataLoader, NearestMean, mnist_loss, set_seed
 
@@ -304,7 +304,7 @@ def test_replay_shows_the_run(opened, trained, theme):
 def test_replay_plays_and_stops(opened):
     widget = opened("replay", motion="no-preference")
     widget.button("Play").click()
-    widget.page.wait_for_function("document.querySelector('.widget input').value >= 2")
+    wait_until(widget.page, "document.querySelector('.widget input').value >= 2")
     widget.button("Stop").click()
     assert 2 <= int(widget.slider("epoch").input_value()) < 20
     assert widget.button("Play").is_visible()

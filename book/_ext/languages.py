@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import urljoin
 
 from docutils import nodes
+from policy import guarded
 from sphinx.transforms import SphinxTransform
 
 from mnistlib._files import whole_file
@@ -87,7 +88,7 @@ def write_front(app, error: Exception | None) -> None:
         return
     text = (Path(__file__).parent.parent / "_templates" / "front.html").read_text(encoding="utf-8")
     with whole_file(Path(app.outdir).parent / "index.html") as file:
-        file.write_text(re.sub(r"\{#.*?#\}\n", "", text, flags=re.DOTALL), encoding="utf-8")
+        file.write_text(guarded(re.sub(r"\{#.*?#\}\n", "", text, flags=re.DOTALL)), encoding="utf-8")
 
 
 def setup(app):
