@@ -6,6 +6,8 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.neighbors import NearestCentroid
+from torch.utils import _pytree as pytree
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from mnistlib.data import mnist
 from mnistlib.distance import NearestMean, l1_distance, rmse_distance
@@ -130,3 +132,29 @@ def test_misuse_is_said():
     fitted = NearestMean().fit(torch.zeros(2, 28, 28), torch.tensor([0, 1]))
     with pytest.raises(ValueError, match=r"\[1, 20, 20\]"):
         fitted.predict(torch.zeros(1, 20, 20))
+
+
+class Largest(TorchDispatchMode):
+    """How many numbers the largest tensor holds that is made while it watches."""
+
+    numel = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        made = [t for t in pytree.tree_leaves(result) if isinstance(t, torch.Tensor)]
+        self.numel = max([self.numel, *(t.numel() for t in made)])
+        return result
+
+
+@pytest.mark.parametrize("distance", ["l1", "rmse"])
+def test_seventy_thousand_images_need_no_block_of_differences(distance):
+    """Broadcasting would make [70000, 10, 8, 8]; nothing larger than the images themselves may appear."""
+    images = torch.rand(70_000, 8, 8)
+    labels = torch.arange(len(images)) % 10
+    model = NearestMean(distance).fit(images[:1000], labels[:1000])
+    with Largest() as largest:
+        answers = model.predict(images)
+    assert largest.numel == images.numel()
+    block = images[:500, None] - model.means
+    plain = block.abs().mean((2, 3)) if distance == "l1" else block.square().mean((2, 3)).sqrt()
+    assert torch.equal(answers[:500], plain.argmin(1))
