@@ -17,6 +17,7 @@ import tomllib
 from pathlib import Path
 
 from jupyter_cache import get_cache
+from myst_nb.sphinx_ext import add_global_html_resources
 
 ROOT = Path(__file__).resolve().parent
 BOOK = ROOT / "book"
@@ -239,7 +240,14 @@ def make_cache(app) -> None:
     _ = get_cache(app.config.nb_execution_cache_path).db
 
 
+def copy_styles_first(app) -> None:
+    """MyST-NB's styles lie there before a page is written, so that its link has the same checksum in every build."""
+    (Path(app.outdir) / "_static").mkdir(parents=True, exist_ok=True)
+    add_global_html_resources(app, None)
+
+
 def setup(app) -> None:
     app.connect("config-inited", chinese)
     app.connect("builder-inited", make_cache)
+    app.connect("builder-inited", copy_styles_first)
     app.connect("builder-inited", keep_outputs_apart, priority=900)

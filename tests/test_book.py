@@ -121,3 +121,10 @@ def test_one_search_box():
     """The search page has its own form; every other page one visible field or button for it."""
     visible = soup(SITE / "index.html").select(".bd-sidebar-primary .search-button-field")
     assert len(visible) == 1
+
+
+@each_page
+def test_links_to_styles_are_the_same_in_every_build(page):
+    """A checksum follows each; it would lack where the file came after the page, which happened in first builds only."""
+    links = [link["href"] for link in soup(page).select("link[rel=stylesheet][href*=_static]")]
+    assert [link for link in links if "?v=" not in link and "?digest=" not in link] == []
