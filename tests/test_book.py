@@ -125,6 +125,6 @@ def test_one_search_box():
 
 @each_page
 def test_links_to_styles_are_the_same_in_every_build(page):
-    """A checksum follows each; it would lack where the file came after the page, which happened in first builds only."""
+    """A checksum follows each. It was missing in first builds, where a file came after the pages."""
     links = [link["href"] for link in soup(page).select("link[rel=stylesheet][href*=_static]")]
     assert [link for link in links if "?v=" not in link and "?digest=" not in link] == []
