@@ -29,14 +29,3 @@ def test_one_seed_for_every_source_of_random_numbers():
         set_seed(7)
         drawn.append((torch.rand(3).tolist(), np.random.rand(3).tolist(), random.random()))
     assert drawn[0] == drawn[1]
-
-
-@pytest.mark.parametrize(
-    ("cuda", "mps", "expected"),
-    [(True, True, "cuda"), (True, False, "cuda"), (False, True, "mps"), (False, False, "cpu")],
-)
-def test_an_accelerator_comes_before_the_processor(monkeypatch, cuda, mps, expected):
-    monkeypatch.delenv("MNISTLIB_DEVICE", raising=False)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
-    assert default_device().type == expected
