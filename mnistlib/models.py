@@ -1,9 +1,23 @@
 """Models: each takes images as rows of 784 pixels and returns raw scores."""
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 __all__ = ["conv_net", "linear", "simple_net"]
+
+
+class Linear(nn.Linear):
+    """`torch.nn.Linear` for many inputs and few outputs: the same product, the other way round.
+
+    A library that multiplies matrices works along the columns of its result.  Written as images times outputs, a
+    result of 256 by 30 has short ones; turned over, long ones.  The numbers are the same but for rounding, and so are
+    the parameters; on the machine of the page on speed the forward pass takes two thirds of the time.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.ndim != 2:  # one image, or more axes
+            return super().forward(x)
+        return torch.addmm(self.bias.unsqueeze(1), self.weight, x.t()).t()
 
 
 def linear(n_in: int = 784, n_out: int = 1) -> nn.Module:
@@ -35,7 +49,7 @@ def simple_net(n_in: int = 784, n_hidden: int = 30, n_out: int = 1) -> nn.Sequen
     >>> sum(p.numel() for p in simple_net().parameters())
     23581
     """
-    return nn.Sequential(nn.Linear(n_in, n_hidden), nn.ReLU(), nn.Linear(n_hidden, n_out))
+    return nn.Sequential(Linear(n_in, n_hidden), nn.ReLU(), nn.Linear(n_hidden, n_out))
 
 
 def conv_net(n_out: int = 1, widths: tuple[int, ...] = (8, 16, 32, 64)) -> nn.Sequential:

@@ -1,0 +1,82 @@
+"""A training step as one compiled function: predictions, loss and gradients without a stop between them.
+
+What a step costs beyond its arithmetic is the walk from one small operation to the next.  ``torch.compile``
+turns the whole walk into a few loops of machine code.
+"""
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, grad_and_value
+
+__all__ = ["CompiledStep"]
+
+Tensors = dict[str, Tensor]
+
+
+class CompiledStep:
+    """Predictions, loss and gradients of a model, compiled when they are first asked for.
+
+    Compiling takes some seconds, once for each shape of a batch; torch keeps the result on disk.  The numbers are
+    those of the plain step but for rounding; layers that draw random numbers draw other ones.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Its parameters may be changed in place between steps, by any optimizer.
+    loss_func : callable
+        ``loss_func(preds, yb)`` gives a scalar tensor.
+
+    Examples
+    --------
+    >>> model = nn.Linear(2, 1)
+    >>> step = CompiledStep(model, nn.MSELoss())
+    >>> answer = step(torch.ones(4, 2), torch.ones(4, 1))  # None where nothing can be compiled, and a warning
+    >>> answer is None or model.weight.grad.shape == (1, 2)
+    True
+    """
+
+    def __init__(self, model: nn.Module, loss_func: Callable[[Tensor, Tensor], Tensor]) -> None:
+        self.model, self.loss_func = model, loss_func
+        self.params = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        self.rest = {name: p for name, p in model.named_parameters() if not p.requires_grad}
+        self.rest |= dict(model.named_buffers())
+        self.works = True
+        self._compiled: Callable[..., Any] | None = None
+
+    def __call__(self, xb: Tensor, yb: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Set the gradients of the parameters, and return predictions and loss.
+
+        Where nothing can be compiled, warn once and return None from then on: no C++ compiler, an operation
+        that torch cannot trace, an error in the model or the loss.
+        """
+        if not self.works:
+            return None
+        try:
+            if self._compiled is None:
+                self._compiled = torch.compile(self._step)
+            with torch.no_grad():
+                grads, preds, loss, changed = self._compiled(self.params, self.rest, xb, yb)
+        except Exception as error:  # noqa: BLE001  torch's own kinds of error differ between its versions
+            self.works = False
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            warnings.warn(f"compile=True has no effect: torch.compile failed ({reason})", RuntimeWarning, stacklevel=2)
+            return None
+        for name, p in self.params.items():
+            p.grad = grads[name]
+        for name, value in changed.items():
+            self.rest[name].copy_(value)
+        return preds, loss
+
+    def _step(self, params: Tensors, rest: Tensors, xb: Tensor, yb: Tensor) -> tuple[Tensors, Tensor, Tensor, Tensors]:
+        def loss_of(params: Tensors) -> tuple[Tensor, tuple[Tensor, Tensors]]:
+            # Layers such as batch normalization change their buffers: copies, since the originals must stay untraced.
+            buffers = {name: value.clone() for name, value in rest.items()}
+            preds = functional_call(self.model, {**params, **buffers}, (xb,))
+            return self.loss_func(preds, yb), (preds, buffers)
+
+        grads, (loss, (preds, buffers)) = grad_and_value(loss_of, has_aux=True)(params)
+        return grads, preds, loss, buffers

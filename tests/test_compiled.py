@@ -1,0 +1,116 @@
+"""A compiled step gives what the plain one gives, and gives way to it where nothing can be compiled."""
+
+import os
+import subprocess
+import sys
+import textwrap
+import warnings
+
+import pytest
+import torch
+from torch import nn
+
+from mnistlib import SGD, Learner, batch_accuracy, conv_net, mnist_loss, set_seed, simple_net
+from mnistlib.compiled import CompiledStep
+
+
+def compiler_works() -> bool:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return CompiledStep(nn.Linear(2, 1), nn.MSELoss())(torch.ones(2, 2), torch.ones(2, 1)) is not None
+
+
+@pytest.fixture(scope="module")
+def compiler():
+    if not compiler_works():
+        pytest.skip("nothing can be compiled here")
+
+
+def trained(make_dls, compile, opt_func=SGD, model=simple_net, lr=0.1):
+    set_seed(0)
+    learn = Learner(
+        make_dls(), model(), mnist_loss, opt_func, batch_accuracy, device="cpu", verbose=False, compile=compile
+    )
+    learn.fit(2, lr)
+    return learn
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("opt_func", "lr"), [(SGD, 0.1), (torch.optim.AdamW, 1e-3)])
+def test_the_same_numbers_but_for_rounding(compiler, make_dls, opt_func, lr):
+    plain, fast = (trained(make_dls, compile, opt_func, lr=lr) for compile in (False, True))
+    for a, b in zip(plain.params, fast.params, strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-5)
+    assert fast.recorder.losses == pytest.approx(plain.recorder.losses, abs=1e-6)
+    assert fast.recorder.values[-1] == pytest.approx(plain.recorder.values[-1], abs=1e-5)
+    assert fast.compiled.works
+
+
+@pytest.mark.slow
+def test_the_moving_averages_of_batch_normalization_move(compiler):
+    set_seed(0)
+    model = conv_net(widths=(4,))
+    set_seed(0)
+    plain = conv_net(widths=(4,))
+    xb, yb = torch.rand(8, 784), torch.ones(8, 1)
+    preds, loss = CompiledStep(model, mnist_loss)(xb, yb)
+    expected = mnist_loss(plain(xb), yb)
+    expected.backward()
+    torch.testing.assert_close(loss, expected.detach())
+    for (name, a), (_, b) in zip(model.named_buffers(), plain.named_buffers(), strict=True):
+        torch.testing.assert_close(a, b, msg=name)
+    for a, b in zip(model.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(a.grad, b.grad, rtol=1e-3, atol=1e-5)
+    assert preds.shape == (8, 1)
+
+
+@pytest.mark.slow
+def test_frozen_parameters_stay(compiler):
+    model = simple_net()
+    model[0].requires_grad_(False)
+    before = model[0].weight.clone()
+    CompiledStep(model, mnist_loss)(torch.rand(4, 784), torch.ones(4, 1))
+    assert model[0].weight.grad is None
+    assert model[2].weight.grad is not None
+    assert torch.equal(model[0].weight, before)
+
+
+@pytest.mark.slow
+def test_without_a_compiler_a_warning_and_the_same_training(tmp_path):
+    script = textwrap.dedent("""
+        import warnings
+        import torch
+        from mnistlib import DataLoader, DataLoaders, Learner, mnist_loss, set_seed, simple_net
+
+        def run(compile):
+            set_seed(0)
+            loader = DataLoader(torch.rand(20, 784), torch.ones(20, 1), 8, device="cpu")
+            learn = Learner(DataLoaders(loader, loader), simple_net(), mnist_loss, verbose=False, compile=compile)
+            learn.fit(2, lr=0.1)
+            return learn
+
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            fast = run(True)
+        print(*[str(w.message) for w in caught if w.category is RuntimeWarning], sep="\\n")
+        assert all(torch.equal(a, b) for a, b in zip(fast.params, run(False).params))
+    """)
+    environment = os.environ | {"CXX": str(tmp_path / "none"), "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "cache")}
+    result = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=300, check=True
+    )
+    said = result.stdout.strip().splitlines()
+    assert len(said) == 1, "once, not for every batch"
+    assert said[0].startswith("compile=True has no effect: torch.compile failed (")
+
+
+def test_an_error_of_the_readers_own_is_the_one_that_is_seen(make_dls):
+    def listed(preds, targets):
+        return (preds.sigmoid() - targets).abs()
+
+    learn = Learner(make_dls(), simple_net(), listed, device="cpu", verbose=False, compile=True)
+    with (
+        pytest.warns(RuntimeWarning, match="compile=True has no effect"),
+        pytest.raises(ValueError, match="one number"),
+    ):
+        learn.fit(1, lr=0.1)
