@@ -110,7 +110,7 @@ class Group(Alone):
 
     def check_batch(self, xb: Tensor, yb: Tensor) -> None:
         sums = torch.stack([xb.sum(dtype=torch.float64), yb.sum(dtype=torch.float64)])
-        self._same(sums, "the first batch", "shuffle from one seed in every process: set_seed, or the loader's own")
+        self._same(sums, "the first batches", "shuffle from one seed in every process: set_seed, or the loader's own")
 
     def share(self, xb: Tensor, yb: Tensor) -> tuple[Tensor, Tensor, int, float]:
         mine = slice(len(yb) * self.rank // self.size, len(yb) * (self.rank + 1) // self.size)
@@ -193,8 +193,8 @@ def process_group(timeout: float = 300.0) -> Iterator[Alone]:
         backend, place, gpus = "nccl", int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
         if place >= gpus:
             raise ValueError(
-                f"this machine has {gpus} GPUs, too few for process {place} of it (from 0): start torchrun with "
-                f"--nproc-per-node={gpus}, or set MNISTLIB_DEVICE=cpu"
+                f"this machine has {gpus} GPUs, too few for process {place} (from 0): start torchrun with as many "
+                "processes as there are GPUs, or set MNISTLIB_DEVICE=cpu"
             )
         torch.cuda.set_device(place)
     dist.init_process_group(backend, timeout=timedelta(seconds=timeout))

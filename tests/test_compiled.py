@@ -26,10 +26,10 @@ def compiler():
         pytest.skip("nothing can be compiled here")
 
 
-def trained(make_dls, compile, opt_func=SGD, model=simple_net, lr=0.1):
+def trained(make_dls, compiled, opt_func=SGD, model=simple_net, lr=0.1):
     set_seed(0)
     learn = Learner(
-        make_dls(), model(), mnist_loss, opt_func, batch_accuracy, device="cpu", verbose=False, compile=compile
+        make_dls(), model(), mnist_loss, opt_func, batch_accuracy, device="cpu", verbose=False, compile=compiled
     )
     learn.fit(2, lr)
     return learn
@@ -38,7 +38,7 @@ def trained(make_dls, compile, opt_func=SGD, model=simple_net, lr=0.1):
 @pytest.mark.slow
 @pytest.mark.parametrize(("opt_func", "lr"), [(SGD, 0.1), (torch.optim.AdamW, 1e-3)])
 def test_the_same_numbers_but_for_rounding(compiler, make_dls, opt_func, lr):
-    plain, fast = (trained(make_dls, compile, opt_func, lr=lr) for compile in (False, True))
+    plain, fast = (trained(make_dls, compiled, opt_func, lr=lr) for compiled in (False, True))
     for a, b in zip(plain.params, fast.params, strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=1e-5)
     assert fast.recorder.losses == pytest.approx(plain.recorder.losses, abs=1e-6)

@@ -1,6 +1,8 @@
 """One of the processes of tests/test_distributed.py: trains a little, and may be killed while it does.
 
-python tests/worker.py FOLDER ITEMS BATCH_SIZE [VICTIM]
+python tests/worker.py FOLDER ITEMS BATCH_SIZE [FAULT]
+
+The fault is "killed", of the last process in its second epoch, or "order", each process's own.
 """
 
 import json
@@ -35,7 +37,7 @@ class Killed(Callback):
 
 
 def main() -> None:
-    folder, n, batch_size, *victim = sys.argv[1:]
+    folder, n, batch_size, *fault = sys.argv[1:]
     torch.set_num_threads(1)
     with process_group(timeout=60) as group:
         torch.manual_seed(group.rank)  # what differs between processes must not matter
@@ -43,13 +45,15 @@ def main() -> None:
         every = len(train) // int(n)  # threes and sevens
         x, y = train.flat[::every][: int(n)], train.is_a(3)[::every][: int(n)]
         dls = DataLoaders(
-            DataLoader(x, y, int(batch_size), shuffle=True, device="cpu"),
+            DataLoader(
+                x, y, int(batch_size), shuffle=True, device="cpu", seed=group.rank if "order" in fault else None
+            ),
             DataLoader(valid.flat, valid.is_a(3), int(batch_size), device="cpu"),
         )
         if group.rank == 0:
             set_seed(0)  # the others take the first one's weights and order
         cbs = [Checkpoint(Path(folder, "last.safetensors"))]
-        if victim and int(victim[0]) == group.rank:
+        if "killed" in fault and group.rank == group.size - 1:
             cbs.append(Killed())
         learn = Learner(dls, simple_net(), mnist_loss, SGD, batch_accuracy, cbs=cbs, device="cpu")
         learn.fit(3, lr=0.5)
