@@ -42,9 +42,9 @@ def some_epochs(variant: str, task: str, batch_size: int, n: int | None) -> tupl
     def run(data: Task) -> float:
         epoch = VARIANTS[variant](data)
         assert epoch is not None
-        epoch()
-        epoch()
-        return statistics.median(seconds_of(epoch) for _ in range(3))
+        epoch.run()
+        epoch.run()
+        return statistics.median(seconds_of(epoch.run) for _ in range(3))
 
     return peak_of(Task, run, task, batch_size, n)
 

@@ -37,8 +37,7 @@ def measure(n_processes: int, quick: bool) -> dict[str, Any]:
     result = subprocess.run(
         [sys.executable, *torchrun, str(Path(__file__)), *(["--quick"] if quick else [])],
         env=os.environ | {"OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
         check=False,
     )
