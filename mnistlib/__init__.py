@@ -2,19 +2,21 @@
 
 The rooms of this house, each a module that reads in a few minutes:
 
-====================  ========================================================
-`mnistlib.data`       the images, as tensors or as a folder of PNG files
-`mnistlib.distance`   how far apart images are; the nearest mean
-`mnistlib.loader`     mini-batches
-`mnistlib.models`     linear, one hidden layer, a small convolutional net
-`mnistlib.losses`     what training lowers
-`mnistlib.metrics`    what people read
-`mnistlib.optimizer`  how parameters move
-`mnistlib.learner`    the training loop and those who listen to it
-`mnistlib.plot`       pictures (needs matplotlib)
-`mnistlib.exercises`  the exercises of the lessons, which check themselves
-`mnistlib.runtime`    device and seed
-====================  ========================================================
+======================  ======================================================
+`mnistlib.data`         the images, as tensors or as a folder of PNG files
+`mnistlib.distance`     how far apart images are; the nearest mean
+`mnistlib.loader`       mini-batches
+`mnistlib.models`       linear, one hidden layer, a small convolutional net
+`mnistlib.losses`       what training lowers
+`mnistlib.metrics`      what people read
+`mnistlib.optimizer`    how parameters move
+`mnistlib.learner`      the training loop and those who listen to it
+`mnistlib.compiled`     a training step as one compiled function
+`mnistlib.distributed`  one training in several processes
+`mnistlib.plot`         pictures (needs matplotlib)
+`mnistlib.exercises`    the exercises of the lessons, which check themselves
+`mnistlib.runtime`      device and seed
+======================  ======================================================
 """
 
 from importlib.metadata import PackageNotFoundError, version

@@ -76,6 +76,17 @@ class Group(Alone):
     -----
     Gradients are averaged by torch's ``DistributedDataParallel`` while ``backward`` is still going on.  The moving
     averages of batch normalization are those of the first process.
+
+    Examples
+    --------
+    A group of one, which `process_group` would not bother to make:
+
+    >>> import pathlib, tempfile
+    >>> meet = pathlib.Path(tempfile.mkdtemp(), "meet").as_uri()
+    >>> dist.init_process_group("gloo", init_method=meet, rank=0, world_size=1)
+    >>> Group().mean(torch.tensor([2.0, 4.0]))
+    tensor([2., 4.])
+    >>> dist.destroy_process_group()
     """
 
     def __init__(self) -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from mnistlib.learner import Callback, Learner, OneCycle, ProgressTable, StopFitError
+from mnistlib.learner import Callback, Checkpoint, Learner, OneCycle, ProgressTable, StopFitError
 from mnistlib.loader import DataLoader, DataLoaders
 from mnistlib.losses import mnist_loss, mse
 from mnistlib.metrics import batch_accuracy
@@ -335,3 +335,62 @@ def test_saved_weights_can_be_read_by_whom_the_user_lets(make_dls, tmp_path):
     saved = Learner(make_dls(), linear(), mnist_loss, verbose=False).save(tmp_path / "linear.safetensors")
     assert saved.stat().st_mode == other.stat().st_mode
     assert sorted(p.name for p in tmp_path.iterdir()) == ["linear.safetensors", "other"]
+
+
+def trained_on(threads, make_dls, model):
+    usual = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        set_seed(0)
+        learn = Learner(make_dls(), model(), mnist_loss, metrics=batch_accuracy, device="cpu", verbose=False)
+        learn.fit(3, lr=0.5)
+    finally:
+        torch.set_num_threads(usual)
+    return learn
+
+
+@pytest.mark.parametrize("model", [linear, simple_net])
+def test_the_number_of_threads_changes_nothing_but_rounding(make_dls, model):
+    one, again, two = (trained_on(threads, make_dls, model) for threads in (1, 1, 2))
+    for a, b, c in zip(one.params, again.params, two.params, strict=True):
+        assert torch.equal(a, b), "the same seed and the same threads: the same weights to the last bit"
+        torch.testing.assert_close(a, c, rtol=0, atol=1e-5)
+    assert one.recorder.losses == pytest.approx(two.recorder.losses, abs=1e-6)
+
+
+def test_bfloat16_trains_nearly_as_well_and_leaves_the_parameters_wide(make_dls):
+    def trained(autocast):
+        learn = quiet(make_dls(), conv_net(widths=(4, 8)), mnist_loss, metrics=batch_accuracy, autocast=autocast)
+        learn.fit_one_cycle(2, 0.5)
+        return learn
+
+    wide, narrow = trained(False), trained(True)
+    assert {p.dtype for p in narrow.params} == {torch.float32}
+    assert narrow.predict(torch.zeros(2, 784)).dtype == torch.float32
+    assert narrow.recorder.losses != wide.recorder.losses, "something is computed in another precision"
+    assert narrow.recorder["batch_accuracy"][-1] == pytest.approx(wide.recorder["batch_accuracy"][-1], abs=0.02)
+
+
+def test_a_checkpoint_keeps_the_last_whole_epoch(tmp_path, make_dls):
+    class Stop(Callback):
+        def after_step(self, learn):
+            if learn.epoch == 2:
+                raise KeyboardInterrupt
+
+    file = tmp_path / "last.safetensors"
+    after_two = quiet(make_dls(), linear(), mnist_loss)
+    after_two.fit(2, lr=0.1)
+    learn = quiet(make_dls(), linear(), mnist_loss)
+    with pytest.raises(KeyboardInterrupt):
+        learn.fit(5, lr=0.1, cbs=[Checkpoint(file), Stop()])
+    assert not torch.equal(learn.params[0], after_two.params[0]), "a step of the third epoch was made"
+    learn.load(file)
+    assert torch.equal(learn.params[0], after_two.params[0])
+
+
+def test_the_turned_layer_is_a_linear_layer():
+    layer, usual = simple_net()[0], nn.Linear(784, 30)
+    usual.load_state_dict(layer.state_dict())
+    for shape in [(784,), (5, 784), (2, 5, 784), (1, 784)]:
+        x = torch.rand(shape)
+        torch.testing.assert_close(layer(x), usual(x))
