@@ -44,6 +44,7 @@ extensions = [
     "html_tables",  # what pandas prints, readable for all
     "diagram",  # flow charts, from text to SVG
     "epub",  # the whole book in one file
+    "folded_code",  # whose names are the page's
     "inline_svg",  # figures that follow the theme and can be translated
     "languages",  # from each page to itself in the others
     "late_scripts",  # text before scripts

@@ -4,6 +4,8 @@ What a step costs beyond its arithmetic is the walk from one small operation to 
 turns the whole walk into a few loops of machine code.
 """
 
+from __future__ import annotations  # torch cannot trace those of a function within a function
+
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -57,7 +59,7 @@ class CompiledStep:
             return None
         try:
             if self._compiled is None:
-                self._compiled = torch.compile(self._step)
+                self._compiled = torch.compile(self._step, fullgraph=True)  # or say that it is none
             with torch.no_grad():
                 grads, preds, loss, changed = self._compiled(self.params, self.rest, xb, yb)
         except Exception as error:  # noqa: BLE001  torch's own kinds of error differ between its versions

@@ -95,7 +95,8 @@ def test_without_a_compiler_a_warning_and_the_same_training(tmp_path):
         print(*[str(w.message) for w in caught if w.category is RuntimeWarning], sep="\\n")
         assert all(torch.equal(a, b) for a, b in zip(fast.params, run(False).params))
     """)
-    environment = os.environ | {"CXX": str(tmp_path / "none"), "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "cache")}
+    nowhere = str(tmp_path / "none")
+    environment = os.environ | {"CXX": nowhere, "PATH": nowhere, "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "cache")}
     result = subprocess.run(
         [sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=300, check=True
     )

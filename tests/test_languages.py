@@ -141,3 +141,9 @@ class TestInABrowser:
         page.get_by_role("link", name="简体中文").click()
         page.wait_for_url("**/zh_CN/index.html")
         context.close()
+
+
+@each_page
+def test_folds_are_called_by_their_own_words(page):
+    for folder in (SITE, CHINESE):
+        assert "Toggle hidden content" not in (folder / page).read_text(encoding="utf-8")
