@@ -1436,3 +1436,49 @@ _add(
     },
     lambda answer, scores, targets, smoothing: _number(answer(scores, targets, smoothing)),
 )
+
+
+# -- further/beyond-one-machine ---------------------------------------------------------------------
+
+
+def average_gradients(gradients: Tensor, sizes: Tensor) -> Tensor:
+    return sizes / sizes.sum() @ gradients
+
+
+def _average_gradients_cases() -> Iterator[Case]:
+    yield _case("two processes with 3 images and 1", torch.tensor([[4.0, -8.0], [0.0, 16.0]]), torch.tensor([3, 1]))
+    three = torch.tensor([[0.0, 1.0, 2.0, 3.0], [5.0, 4.0, -3.0, 1.0], [70.0, 80.0, 90.0, 60.0]])
+    yield _case("three processes with 200, 51 and 5 images", three, torch.tensor([200, 51, 5]))
+    yield _case("three processes with 128, 127 and 0 images", three, torch.tensor([128, 127, 0]))
+    yield _other_case("two processes with 128 images each", three[:2], torch.tensor([128, 128]))
+
+
+def _weighted(weights: Answer) -> Answer:
+    """Return a sum over processes with these weights, made from the sizes of their shares."""
+    return lambda gradients, sizes: weights(sizes) @ gradients
+
+
+_add(
+    "further/beyond-one-machine",
+    average_gradients,
+    _average_gradients_cases,
+    {
+        "that is the plain mean; each process counts by its images": lambda gradients, sizes: gradients.mean(0),
+        "processes with images do not count the same: each counts by its images": _weighted(
+            lambda sizes: (sizes > 0) / (sizes > 0).sum()
+        ),
+        "weight by the images, and divide by how many there are": _weighted(lambda sizes: sizes.float()),
+        "divide by all images, not by the number of processes": _weighted(lambda sizes: sizes / len(sizes)),
+        "the shares add up to 1 already: a sum, not a mean": _weighted(lambda sizes: sizes / sizes.sum() / len(sizes)),
+        "these weights are for a mean; a sum needs sizes / sizes.sum()": _weighted(
+            lambda sizes: sizes * len(sizes) / sizes.sum()
+        ),
+        "each gradient is a mean: weight it by its share, a plain sum is too large": lambda gradients, sizes: (
+            gradients.sum(0)
+        ),
+        "every process counts, not the first alone": lambda gradients, sizes: gradients[0],
+        "weighted right, but not added up: one row is wanted": lambda gradients, sizes: (
+            (sizes / sizes.sum())[:, None] * gradients
+        ),
+    },
+)

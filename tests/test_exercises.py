@@ -138,6 +138,10 @@ def merged_by_probing(first, second):
     return merged
 
 
+def averaged_one_by_one(gradients, sizes):
+    return sum(size * gradient for size, gradient in zip(sizes, gradients, strict=True)) / sum(sizes)
+
+
 def bends_by_product(model, a, b):
     return (model[0](a) * model[0](b) < 0).sum()
 
@@ -164,6 +168,7 @@ def bends_by_product(model, a, b):
         ("count_bends", bends_by_product),
         ("convolve", lambda image, kernel: (image.unfold(0, 3, 1).unfold(1, 3, 1) * kernel).sum((-1, -2))),
         ("smooth_cross_entropy", lambda scores, targets, s: F.cross_entropy(scores, targets, label_smoothing=s)),
+        ("average_gradients", averaged_one_by_one),
     ],
 )
 def test_another_right_answer_is_right_too(name, answer, capsys):
@@ -427,6 +432,11 @@ def smooth(spread=lambda hot, s: hot * (1 - s) + s / hot.shape[1], log=lambda s:
     return smooth_cross_entropy
 
 
+def scales_in_place(gradients, sizes):
+    gradients *= (sizes / sizes.sum()).unsqueeze(1)
+    return gradients.sum(0)
+
+
 def product(first, second):
     return second.weight @ first.weight
 
@@ -543,6 +553,14 @@ WRONG = [
     ("smooth_cross_entropy", lambda scores, targets, s: F.cross_entropy(scores, targets), "must use `smoothing`"),
     ("smooth_cross_entropy", smooth(reduce=torch.sum), "not the sum"),
     ("smooth_cross_entropy", smooth(log=lambda scores: scores.softmax(1).log()), "softmax first gives 0"),
+    ("average_gradients", lambda gradients, sizes: sum(gradients) / len(gradients), "that is the plain mean"),
+    ("average_gradients", lambda gradients, sizes: (sizes[:, None] * gradients).sum(0), "divide by how many there are"),
+    ("average_gradients", lambda gradients, sizes: sum(gradients), "a plain sum is too large"),
+    ("average_gradients", lambda gradients, sizes: (sizes / sizes.sum())[:, None] * gradients, "not added up"),
+    ("average_gradients", lambda gradients, sizes: (averaged_one_by_one(gradients, sizes)) / len(sizes), "a sum, not"),
+    ("average_gradients", lambda gradients, sizes: (sizes[:, None] * gradients).mean(0), "all images, not by the"),
+    ("average_gradients", lambda gradients, sizes: sizes / sizes.sum() * gradients, "has shape [2, 2], not [2]"),
+    ("average_gradients", scales_in_place, "it changes `gradients`"),
     ("count_bends", lambda model, a, b: int((model[0](a) > 0).sum()), "at the first end"),
     ("count_bends", lambda model, a, b: model[0].out_features, "not every ReLU bends"),
     ("count_bends", lambda model, a, b: int(((model[0](a) > 0) == (model[0](b) > 0)).sum()), "count the others"),
