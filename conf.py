@@ -58,6 +58,7 @@ extensions = [
     "outside_links",  # names that other projects document
     "policy",  # nothing runs or is fetched that is not the book's
     "quick_messages",  # a translation in a third of the time
+    "run_pages",  # as many at a time as there are processors
     "search_entries",  # what the search must not forget
     "solutions",  # code cells that belong into a dropdown
     "term_tips",  # a glossary term says what it means where it is used
@@ -108,6 +109,8 @@ nb_execution_mode = "cache"
 nb_execution_timeout = 600
 nb_execution_raise_on_error = True
 nb_execution_show_tb = True
+# Begun first, so that none of them is left for the end when all others are done.
+slow_pages = ["classifier/deeper", "further/all-ten-digits", "classifier/nonlinearity", "reference/chapter-figures"]
 nb_merge_streams = True
 nb_output_stderr = "warn"  # a warning printed by a cell is a fault of the page
 # Drawings as SVG. And printed tables as HTML where catalogues are made, which would otherwise take plain text.
