@@ -101,9 +101,9 @@ class Book:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
 
-    def build(self, builder: str = "html", language: str = "en") -> subprocess.CompletedProcess:
+    def build(self, builder: str = "html", language: str = "en", *options: str) -> subprocess.CompletedProcess:
         command = [sys.executable, "-m", "sphinx", "-W", "-n", "-E", "-b", builder, "-c", ROOT, "-D"]
-        command += [f"language={language}", self.source, self.folder / f"{builder}-{language}"]
+        command += [f"language={language}", *options, self.source, self.folder / f"{builder}-{language}"]
         environment = os.environ | {"BOOK_BUILD": str(self.folder / "build"), "PYTHONUTF8": "1"}
         environment.pop("BOOK_ONLY", None)
         return subprocess.run(command, env=environment, capture_output=True, text=True, encoding="utf-8", check=False)
@@ -224,6 +224,34 @@ def test_words_of_figures_and_diagrams_are_translated_without_running_again(book
 
 
 CELL = FRONT + "# A page\n\n```{code-cell}\n"
+PAGES = "# Pages\n\n```{toctree}\na\nb\nc\n```\n"
+
+
+def test_pages_run_two_at_a_time_and_slow_ones_first(tmp_path):
+    book = Book(tmp_path)
+    book.write(PAGES)
+    for name in "abc":
+        book.write(CELL + f"import time; print({name!r}, 'began', time.time()); time.sleep(1)\n```\n", f"{name}.md")
+    done = book.build("html", "en", "-j", "2", "-D", "slow_pages=c")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("Using cached notebook") == 3
+    assert "Executing notebook" not in done.stdout
+    pages = [(tmp_path / "html-en" / f"{name}.html").read_text("utf-8") for name in "abc"]
+    a, b, c = (float(re.search(r"began ([\d.]+)", page)[1]) for page in pages)
+    assert abs(a - c) < 1 < b - min(a, c)
+
+
+def test_a_page_that_fails_beside_others_is_named_with_its_cell(tmp_path):
+    book = Book(tmp_path)
+    book.write(PAGES)
+    for name, code in {"a": "1 / 0", "b": "import time; time.sleep(60)", "c": "3"}.items():
+        book.write(CELL + code + "\n```\n", f"{name}.md")
+    done = book.build("dummy", "en", "-j", "2")
+    assert done.returncode != 0
+    assert re.search(r"A page could not be run.*a\.md.*1 / 0.*ZeroDivisionError", done.stderr, re.DOTALL)
+    assert "CancelledError" not in done.stderr
+
+
 TEXT = "# A page\n\n"
 
 

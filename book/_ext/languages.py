@@ -15,10 +15,9 @@ from pathlib import Path
 from urllib.parse import urljoin
 
 from docutils import nodes
+from files import write_whole
 from policy import guarded
 from sphinx.transforms import SphinxTransform
-
-from mnistlib._files import whole_file
 
 
 class TableCells(SphinxTransform):
@@ -87,8 +86,7 @@ def write_front(app, error: Exception | None) -> None:
     if error or not is_offered(app):
         return
     text = (Path(__file__).parent.parent / "_templates" / "front.html").read_text(encoding="utf-8")
-    with whole_file(Path(app.outdir).parent / "index.html") as file:
-        file.write_text(guarded(re.sub(r"\{#.*?#\}\n", "", text, flags=re.DOTALL)), encoding="utf-8")
+    write_whole(Path(app.outdir).parent / "index.html", guarded(re.sub(r"\{#.*?#\}\n", "", text, flags=re.DOTALL)))
 
 
 def setup(app):

@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 
 CELL, MATH = "THE-CODE-CELL-{}-", "THE-FORMULA-{}-"
 MARK = re.compile(CELL.format(r"(\d+)"))
+INSIDE = re.compile(r"(<(script|svg)\b[^>]*>).*?(</\2>)", re.DOTALL)
+PRE = re.compile(r"<pre>.*?</pre>", re.DOTALL)
+SPAN = re.compile(r"</?span\b[^>]*>")
 WORDS = {
     "needs": 'Needs `mnistlib`, the package of this book. In the book\'s folder: `python -m pip install ".[book]"`.',
     "download": "Download this page as a notebook (.ipynb)",
@@ -38,6 +41,15 @@ def cells_of(source: str) -> list[nbformat.NotebookNode]:
     """The code cells of a page that leave something in it."""
     cells = read_myst_markdown_notebook(source).cells
     return [c for c in cells if c.cell_type == "code" and "remove-cell" not in c.metadata.get("tags", [])]
+
+
+def without_trimmings(body: str) -> str:
+    """A page's HTML without what its notebook does not show, which is most of it, and slow to read.
+
+    >>> without_trimmings('<pre><span class="n">x</span></pre><svg aria-label="A curve."><path d="M0 0"/></svg>')
+    '<pre>x</pre><svg aria-label="A curve."></svg>'
+    """
+    return PRE.sub(lambda code: SPAN.sub("", code[0]), INSIDE.sub(r"\1\3", body))
 
 
 class ToMarkdown(MarkdownConverter):
@@ -167,7 +179,7 @@ def write_notebook(app, pagename, templatename, context, doctree) -> None:
     """Write the page's notebook beside it, and tell the template where it is."""
     if app.builder.name != "html" or doctree is None or not (source := page_source(app, pagename)):
         return
-    article = BeautifulSoup(context["body"], "html.parser")
+    article = BeautifulSoup(without_trimmings(context["body"]), "html.parser")
     config = app.config
     address = urljoin(config.html_baseurl, f"{pagename}.html") if config.html_baseurl else ""
     words = WORDS | config.notebook_words

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from mnistlib._files import whole_file
+from files import write_whole
 
 INLINE = re.compile(r"<script(?P<attributes>[^>]*)>(?P<code>.*?)</script>", re.DOTALL | re.IGNORECASE)
 DATA = re.compile(r"type\s*=\s*[\"']?application/(?:ld\+)?json", re.IGNORECASE)  # which does not run
@@ -78,8 +78,7 @@ def without_eval(script: str) -> str:
 def replace(file: Path, change: Callable[[str], str]) -> None:
     before = file.read_text(encoding="utf-8")
     if (after := change(before)) != before:
-        with whole_file(file) as unfinished:
-            unfinished.write_text(after, encoding="utf-8")
+        write_whole(file, after)
 
 
 def guard_pages(app, error: Exception | None) -> None:

@@ -7,8 +7,10 @@ the style sheet, read aloud through `aria-description`. In a translated book it 
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from docutils import nodes
+from sphinx.environment import BuildEnvironment
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
 SENTENCE = re.compile(r"(.+?[.!?](?=\s|$)|.+?。|.+)", re.DOTALL)
@@ -32,23 +34,25 @@ class AddTips(SphinxPostTransform):
 
     def run(self, **kwargs) -> None:
         links = [link for link in self.document.findall(nodes.reference) if is_term(link)]
-        tips = self.tips() if links else {}
+        tips = definitions(self.env) if links else {}
         for link in links:
             label = link.get("refid") or link.get("refuri", "").rpartition("#")[2]
             if tip := tips.get(label):
                 given = {key: value for key, value in link.attributes.items() if value}
                 link.replace_self(defined_term("", "", *link.children, tip=tip, **given))
 
-    def tips(self) -> dict[str, str]:
-        """The first sentence of every definition, by the id of its term."""
-        found = {}
-        for docname in {page for (kind, _), (page, _) in self.env.domains["std"].objects.items() if kind == "term"}:
-            for item in self.env.get_doctree(docname).findall(nodes.definition_list_item):
-                text = " ".join(part.astext() for part in item.findall(nodes.definition)).strip()
-                for term in item.findall(nodes.term):
-                    if text:
-                        found |= dict.fromkeys(term["ids"], first_sentence(text))
-        return found
+
+@cache  # for all pages of a build: the glossary is read anew by every call
+def definitions(env: BuildEnvironment) -> dict[str, str]:
+    """The first sentence of every definition, by the id of its term."""
+    found = {}
+    for docname in {page for (kind, _), (page, _) in env.domains["std"].objects.items() if kind == "term"}:
+        for item in env.get_doctree(docname).findall(nodes.definition_list_item):
+            text = " ".join(part.astext() for part in item.findall(nodes.definition)).strip()
+            for term in item.findall(nodes.term):
+                if text:
+                    found |= dict.fromkeys(term["ids"], first_sentence(text))
+    return found
 
 
 def is_term(link: nodes.reference) -> bool:
