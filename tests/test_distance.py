@@ -120,6 +120,13 @@ def test_classes_may_be_any_numbers():
     assert model.predict(torch.tensor([[[0.3]], [[0.9]]])).tolist() == [40, -2]
 
 
+def test_before_fit_there_is_no_class_and_no_mean_of_the_kinds_that_are_promised():
+    model = NearestMean()
+    assert model.classes.shape == model.means.shape == (0,)
+    assert model.classes.dtype == torch.int64
+    assert model.means.dtype == torch.float32
+
+
 def test_misuse_is_said():
     with pytest.raises(ValueError, match="'l1' or 'rmse', not 'l2'"):
         NearestMean("l2")

@@ -4,6 +4,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.utils import _pytree as pytree
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from mnistlib.loader import DataLoader, DataLoaders
 
@@ -68,6 +70,11 @@ def test_without_a_seed_the_order_follows_torch_s_random_state():
     assert orders[0] == orders[1]
 
 
+def test_a_batch_has_64_items_unless_another_number_is_asked_for():
+    x = torch.arange(130)
+    assert [len(xb) for xb, _ in DataLoader(x, x, device="cpu")] == [64, 64, 2]
+
+
 def test_an_epoch_left_early_starts_afresh():
     loader = DataLoader(torch.arange(10), torch.arange(10), 3)
     next(iter(loader))
@@ -89,15 +96,27 @@ def test_data_that_give_no_batches_are_refused(x, y, batch_size, error, message)
         DataLoader(x, y, batch_size)
 
 
-def test_data_move_to_the_device_once():
-    loader = DataLoader(torch.zeros(6, 2), torch.zeros(6), 2, device="meta")
+class OneDevice(TorchDispatchMode):
+    """Let no operation mix tensors of two devices: accelerators refuse that, while ``meta`` lets much of it pass."""
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        tensors = [t for t in pytree.tree_leaves((args, kwargs)) if isinstance(t, torch.Tensor)]
+        assert len({t.device for t in tensors}) <= 1, f"{function} is given tensors of two devices"
+        return function(*args, **kwargs)
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_data_move_to_the_device_once_and_an_order_follows_them(shuffle):
+    loader = DataLoader(torch.zeros(6, 2), torch.zeros(6), 2, shuffle=shuffle, device="meta")
     assert loader.dataset.x.device.type == "meta"
-    assert all(xb.is_meta and yb.is_meta for xb, yb in loader)
+    with OneDevice():
+        assert all(xb.is_meta and yb.is_meta for xb, yb in loader)
 
 
 def test_the_pair_gives_its_device_and_parts():
-    train = DataLoader(torch.zeros(4), torch.zeros(4), device="cpu")
-    dls = DataLoaders(train, train)
-    assert dls[0] is dls.train and dls[1] is dls.valid
-    assert dls.device == torch.device("cpu")
+    train, valid = (DataLoader(torch.zeros(4), torch.zeros(4), device=device) for device in ("meta", "cpu"))
+    dls = DataLoaders(train, valid)
+    assert dls[0] is dls.train is train and dls[1] is dls.valid is valid
+    assert dls.device == torch.device("meta")
     assert DataLoaders([(torch.zeros(1), torch.zeros(1))], []).device.type in {"cpu", "cuda", "mps"}
