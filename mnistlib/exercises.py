@@ -1482,3 +1482,38 @@ _add(
         ),
     },
 )
+
+# -- further/speed ----------------------------------------------------------------------------------
+
+
+def speedup(share: float, factor: float) -> float:
+    return 1 / (1 - share + share / factor)
+
+
+def _speedup_cases() -> Iterator[Case]:
+    yield _case("a share of 0.5 and a factor of 2", 0.5, 2.0)
+    yield _case("a share of 0.8 and a factor of 4", 0.8, 4.0)
+    yield _case("a share of 0.25 and an infinite factor", 0.25, math.inf)
+    yield _case("a share of 1 and a factor of 3", 1.0, 3.0)
+    yield _other_case("a share of 0 and a factor of 10", 0.0, 10.0)
+    yield _other_case("a share of 0.5 and a factor of 0.5, which is slower", 0.5, 0.5)
+
+
+_add(
+    "further/speed",
+    speedup,
+    _speedup_cases,
+    {
+        "that is the time that is left; the speedup is the old time divided by it": lambda share, factor: (
+            1 - share + share / factor
+        ),
+        "the rest of the program, 1 - share, still takes its time": lambda share, factor: factor / share,
+        "add times, not factors: the part now takes share / factor": lambda share, factor: 1 - share + share * factor,
+        "a part that is faster takes less time: share / factor, not share * factor": lambda share, factor: (
+            1 / (1 - share + share * factor)
+        ),
+        "what the part takes now, share / factor, must be added": lambda share, factor: 1 / (1 - share),
+        "only the part becomes that much faster, not the whole": lambda share, factor: factor,
+        "the part takes share / factor, and the rest 1 - share": lambda share, factor: 1 / (1 - share / factor),
+    },
+)

@@ -168,6 +168,7 @@ def bends_by_product(model, a, b):
         ("count_bends", bends_by_product),
         ("convolve", lambda image, kernel: (image.unfold(0, 3, 1).unfold(1, 3, 1) * kernel).sum((-1, -2))),
         ("smooth_cross_entropy", lambda scores, targets, s: F.cross_entropy(scores, targets, label_smoothing=s)),
+        ("speedup", lambda share, factor: 1 / (1 - share * (1 - 1 / factor))),
         ("average_gradients", averaged_one_by_one),
     ],
 )
@@ -553,6 +554,17 @@ WRONG = [
     ("smooth_cross_entropy", lambda scores, targets, s: F.cross_entropy(scores, targets), "must use `smoothing`"),
     ("smooth_cross_entropy", smooth(reduce=torch.sum), "not the sum"),
     ("smooth_cross_entropy", smooth(log=lambda scores: scores.softmax(1).log()), "softmax first gives 0"),
+    ("speedup", lambda share, factor: (1 - share) + share / factor, "the old time divided by it"),
+    ("speedup", lambda share, factor: share * factor + (1 - share), "add times, not factors"),
+    ("speedup", lambda share, factor: 1 / (share * factor + 1 - share), "not share * factor"),
+    ("speedup", lambda share, factor: factor, "not the whole"),
+    ("speedup", lambda share, factor: factor / share if share else 1, "still takes its time"),
+    ("speedup", lambda share, factor: 1 / (1 - share / factor), "and the rest 1 - share"),
+    (
+        "speedup",
+        lambda share, factor: round(1 / (1 - share + share / factor), 1),
+        "for a share of 0.5 and a factor of 2",
+    ),
     ("average_gradients", lambda gradients, sizes: sum(gradients) / len(gradients), "that is the plain mean"),
     ("average_gradients", lambda gradients, sizes: (sizes[:, None] * gradients).sum(0), "divide by how many there are"),
     ("average_gradients", lambda gradients, sizes: sum(gradients), "a plain sum is too large"),
@@ -680,7 +692,10 @@ def test_a_function_of_another_name_is_told_how_to_name_the_exercise():
 # -- nothing is left behind -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", [name for name in QUICK if name not in {"MomentumSGD", "fit_until", "merge_linear"}])
+WITHOUT_TENSORS = {"MomentumSGD", "fit_until", "merge_linear", "speedup"}  # among their arguments
+
+
+@pytest.mark.parametrize("name", [name for name in QUICK if name not in WITHOUT_TENSORS])
 def test_spoiling_the_input_is_reported_and_does_no_harm(name, refused):
     solution = EXERCISES[name].solution
 
