@@ -6,6 +6,7 @@ turns the whole walk into a few loops of machine code.
 
 from __future__ import annotations  # torch cannot trace those of a function within a function
 
+import types
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -31,6 +32,8 @@ class CompiledStep:
         Its parameters may be changed in place between steps, by any optimizer.
     loss_func : callable
         ``loss_func(preds, yb)`` gives a scalar tensor.
+    wide_loss : bool
+        Hand the predictions to the loss in float32, whatever they were computed in.
 
     Examples
     --------
@@ -41,11 +44,11 @@ class CompiledStep:
     True
     """
 
-    def __init__(self, model: nn.Module, loss_func: Callable[[Tensor, Tensor], Tensor]) -> None:
-        self.model, self.loss_func = model, loss_func
-        self.params = {name: p for name, p in model.named_parameters() if p.requires_grad}
-        self.rest = {name: p for name, p in model.named_parameters() if not p.requires_grad}
-        self.rest |= dict(model.named_buffers())
+    def __init__(
+        self, model: nn.Module, loss_func: Callable[[Tensor, Tensor], Tensor], wide_loss: bool = False
+    ) -> None:
+        self.model, self.loss_func, self.wide_loss = model, loss_func, wide_loss
+        self.params: Tensors = {name: p for name, p in model.named_parameters() if p.requires_grad}
         self.works = True
         self._compiled: Callable[..., Any] | None = None
 
@@ -57,11 +60,12 @@ class CompiledStep:
         """
         if not self.works:
             return None
+        buffers: Tensors = dict(self.model.named_buffers())
         try:
             if self._compiled is None:
-                self._compiled = torch.compile(self._step, fullgraph=True)  # or say that it is none
+                self._compiled = torch.compile(_own(self._step), fullgraph=True)  # or say that it is none
             with torch.no_grad():
-                grads, preds, loss, changed = self._compiled(self.params, self.rest, xb, yb)
+                grads, preds, loss, changed = self._compiled(self.params, buffers, xb, yb)
         except Exception as error:  # noqa: BLE001  torch's own kinds of error differ between its versions
             self.works = False
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
@@ -70,15 +74,32 @@ class CompiledStep:
         for name, p in self.params.items():
             p.grad = grads[name]
         for name, value in changed.items():
-            self.rest[name].copy_(value)
+            buffers[name].copy_(value)
         return preds, loss
 
-    def _step(self, params: Tensors, rest: Tensors, xb: Tensor, yb: Tensor) -> tuple[Tensors, Tensor, Tensor, Tensors]:
+    def _step(
+        self, params: Tensors, buffers: Tensors, xb: Tensor, yb: Tensor
+    ) -> tuple[Tensors, Tensor, Tensor, Tensors]:
         def loss_of(params: Tensors) -> tuple[Tensor, tuple[Tensor, Tensors]]:
             # Layers such as batch normalization change their buffers: copies, since the originals must stay untraced.
-            buffers = {name: value.clone() for name, value in rest.items()}
-            preds = functional_call(self.model, {**params, **buffers}, (xb,))
-            return self.loss_func(preds, yb), (preds, buffers)
+            changed = {name: value.clone() for name, value in buffers.items()}
+            preds = functional_call(self.model, {**params, **changed}, (xb,))
+            if self.wide_loss:
+                preds = preds.float()
+            return self.loss_func(preds, yb), (preds, changed)
 
-        grads, (loss, (preds, buffers)) = grad_and_value(loss_of, has_aux=True)(params)
-        return grads, preds, loss, buffers
+        grads, (loss, (preds, changed)) = grad_and_value(loss_of, has_aux=True)(params)
+        return grads, preds, loss, changed
+
+
+def _own(method: Any) -> Any:
+    """Return the method with code of its own: torch counts by code how often it compiles, and gives up after eight."""
+    function = method.__func__
+    copy = types.FunctionType(
+        function.__code__.replace(),
+        function.__globals__,
+        function.__name__,
+        function.__defaults__,
+        function.__closure__,
+    )
+    return types.MethodType(copy, method.__self__)

@@ -40,6 +40,9 @@ class Alone:
         """Return what to call with a batch, so that ``backward`` leaves the same gradients in all processes."""
         return model
 
+    def share_model(self, model: nn.Module) -> None:
+        """Let all processes hold the parameters and buffers of the first."""
+
     def begin_fit(self, dls: Any, n_epochs: int) -> None:
         """Make sure that all processes are about to do the same."""
 
@@ -97,6 +100,10 @@ class Group(Alone):
     def wrap(self, model: nn.Module) -> nn.Module:
         return DistributedDataParallel(model)
 
+    def share_model(self, model: nn.Module) -> None:
+        for value in (*model.parameters(), *model.buffers()):
+            dist.broadcast(value.detach(), 0)
+
     def begin_fit(self, dls: Any, n_epochs: int) -> None:
         for loader in (dls.train, dls.valid):
             if isinstance(getattr(loader, "sampler", None), torch.utils.data.DistributedSampler):
@@ -116,6 +123,7 @@ class Group(Alone):
         torch.set_rng_state(state.cpu())
 
     def begin_validation(self, model: nn.Module) -> None:
+        self.begin_epoch()
         for buffer in model.buffers():
             dist.broadcast(buffer, 0)
 
@@ -136,8 +144,8 @@ class Group(Alone):
         return values / self.size
 
     def explained(self, error: RuntimeError) -> Exception:
-        reason = str(error).strip().splitlines()[0]
-        if isinstance(error, dist.DistError) or "Connection" in reason or "gloo" in reason:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        if isinstance(error, dist.DistError) or "gloo" in reason or "Connection closed by peer" in reason:
             return ConnectionError(
                 f"process {self.rank} of {self.size} has lost the others: one of them has ended, or cannot be reached "
                 f"({reason}). What was learned since the last save is gone; load that and start all of them again"
@@ -200,6 +208,8 @@ def process_group(timeout: float = 300.0) -> Iterator[Alone]:
     if not dist.is_available():
         raise RuntimeError("this build of torch has no torch.distributed: it can train in one process only")
     backend = "gloo"
+    if default_device().type == "mps":
+        raise ValueError("several processes cannot share the GPU of a Mac: set MNISTLIB_DEVICE=cpu")
     if default_device().type == "cuda":
         backend, place, gpus = "nccl", int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
         if place >= gpus:

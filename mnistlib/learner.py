@@ -423,7 +423,7 @@ class _RangeTest(Callback):
         if not learn.training:
             return
         self.lrs.append(learning_rate(learn.opt))
-        smooth = self._average.add(learn.loss.detach().cpu())
+        smooth = self._average.add(learn.group.mean(learn.loss.detach()).cpu())
         if not math.isfinite(smooth):
             self.lrs.pop()
             raise StopFitError
@@ -525,9 +525,10 @@ class Learner:
         self.dls, self.model = dls, model.to(self.device)
         self.loss_func, self.opt_func = loss_func, opt_func
         self.group = current_group()
+        self.group.share_model(self.model)
         if compile and self.group.size > 1:
             raise ValueError("compile=True is for one process; several share their gradients while they compute them")
-        self.compiled = CompiledStep(model, loss_func) if compile else None
+        self.compiled = CompiledStep(model, loss_func, wide_loss=autocast) if compile else None
         self.autocast = autocast
         self.forward: nn.Module = model  # or what wraps it
         self.recorder = Recorder()
@@ -571,6 +572,11 @@ class Learner:
             raise ValueError(f"n_epochs must be 1 or more, not {n_epochs}")
         if not (lr > 0 and math.isfinite(lr)):
             raise ValueError(f"the learning rate must be a finite number above 0, not {lr}")
+        if current_group().size != self.group.size:
+            raise ValueError(
+                "a Learner trains in the group that it was made in: make it within `with process_group():`"
+            )
+        self._follow_freezing()
         if self.opt is None:
             self.opt = self.opt_func(self.params, lr=lr)
         set_hyper(self.opt, lr)
@@ -595,10 +601,22 @@ class Learner:
                 raise explained from error
             raise
         finally:
+            self.training = False
             try:
                 self._tell("after_fit")
             finally:
                 self.cbs = usual
+
+    def _follow_freezing(self) -> None:
+        """Where parameters were frozen or freed since, begin anew with those that are to be trained."""
+        params = [p for p in self.model.parameters() if p.requires_grad]
+        if [id(p) for p in params] == [id(p) for p in self.params]:
+            return
+        if not params:
+            raise ValueError("the model has no parameter that requires a gradient: there is nothing to train")
+        self.params, self.opt, self.forward = params, None, self.model
+        if self.compiled is not None:
+            self.compiled = CompiledStep(self.model, self.loss_func, wide_loss=self.autocast)
 
     def fit_one_cycle(self, n_epochs: int, lr_max: float, **cycle: Any) -> None:
         """Train with a learning rate that rises to ``lr_max`` and falls again.
@@ -628,12 +646,20 @@ class Learner:
             self.opt.zero_grad()
             self._tell("after_batch")
         self._tell("after_train")
+        self.training = False
 
     def validate(self) -> list[float]:
         """Return the loss and the metrics over the validation set, in the order of the recorder's names."""
+        if self.training:  # a callback asks in the midst of an epoch, which then goes on as it was
+            now = {name: getattr(self, name) for name in ("batch", "xb", "yb", "preds", "loss")}
+            self.training = False
+            values = self.validate()
+            self.training = True
+            self.model.train()
+            vars(self).update(now)
+            return values
         means = [RunningMean() for _ in [self.loss_func, *self.metrics]]
         self.model.eval()
-        self.training = False
         self.group.begin_validation(self.model)
         self._tell("before_validate")
         with torch.no_grad():
@@ -657,13 +683,11 @@ class Learner:
 
     def _find_gradients(self) -> None:
         """Predict, compute the loss, and from it the gradients: in one compiled piece, or step by step."""
-        if self.compiled is not None:
+        if self.compiled is not None and (self.epoch, self.batch) != (0, 0):  # the first tells what is wrong
             with self._precision():
                 done = self.compiled(self.xb, self.yb)
             if done is not None:
                 self.preds, self.loss = done
-                if self.batch == 0:
-                    _warn_of_broadcasting(self.preds, self.yb)
                 self._tell("after_pred")
                 self._tell("after_loss")
                 return
@@ -674,6 +698,8 @@ class Learner:
         """Predict, and compute the loss."""
         with self._precision():
             self.preds = self._scores(forward, self.xb)
+            if self.autocast:  # a loss over many items needs more digits than bfloat16 has
+                self.preds = self.preds.float()
             self._tell("after_pred")
             self.loss = self.loss_func(self.preds, self.yb)
         if not isinstance(self.loss, Tensor):
@@ -780,9 +806,11 @@ class Learner:
         batch_size : int
             How many go through the model at once.
         """
+        was_training = self.model.training
         self.model.eval()
         with torch.no_grad(), self._precision():
             scores = torch.cat([self._scores(self.model, xb.to(self.device)).cpu() for xb in x.split(batch_size)])
+        self.model.train(was_training)
         return scores.float() if self.autocast else scores
 
     def save(self, file: str | os.PathLike[str]) -> Path:

@@ -109,9 +109,30 @@ def test_an_error_of_the_readers_own_is_the_one_that_is_seen(make_dls):
     def listed(preds, targets):
         return (preds.sigmoid() - targets).abs()
 
-    learn = Learner(make_dls(), simple_net(), listed, device="cpu", verbose=False, compile=True)
-    with (
-        pytest.warns(RuntimeWarning, match="compile=True has no effect"),
-        pytest.raises(ValueError, match="one number"),
-    ):
-        learn.fit(1, lr=0.1)
+    def cut_off(preds, targets):
+        return batch_accuracy(preds, targets)
+
+    for loss_func, words in ((listed, "one number"), (cut_off, "no gradient")):
+        learn = Learner(make_dls(), simple_net(), loss_func, device="cpu", verbose=False, compile=True)
+        with pytest.raises(ValueError, match=words):
+            learn.fit(1, lr=0.1)
+
+
+@pytest.mark.slow
+def test_layers_frozen_and_freed_between_fits(compiler, make_dls):
+    learn = trained(make_dls, True)
+    learn.model[0].requires_grad_(False)
+    before = learn.model[0].weight.clone()
+    learn.fit(1, lr=0.1)
+    assert torch.equal(learn.model[0].weight, before)
+    learn.model[0].requires_grad_(True)
+    learn.fit(1, lr=0.1)
+    assert not torch.equal(learn.model[0].weight, before)
+    assert learn.compiled.works
+
+
+@pytest.mark.slow
+def test_more_models_than_torch_compiles_of_one_function(compiler):
+    for n in range(1, 11):
+        step = CompiledStep(nn.Linear(n, 1), nn.MSELoss())
+        assert step(torch.ones(2, n), torch.ones(2, 1)) is not None

@@ -394,3 +394,38 @@ def test_the_turned_layer_is_a_linear_layer():
     for shape in [(784,), (5, 784), (2, 5, 784), (1, 784)]:
         x = torch.rand(shape)
         torch.testing.assert_close(layer(x), usual(x))
+
+
+def test_bfloat16_reports_losses_with_all_their_digits(make_dls):
+    learn = quiet(make_dls(64), simple_net(), mnist_loss, autocast=True)
+    scores, targets = learn.predict(torch.cat([xb for xb, _ in learn.dls.valid])), learn.dls.valid.dataset.y
+    assert learn.validate()[0] == pytest.approx(mnist_loss(scores, targets).item(), abs=1e-5)
+
+
+def test_layers_freed_after_a_fit_are_trained(make_dls):
+    learn = quiet(make_dls(), simple_net(), mnist_loss)
+    learn.model[0].requires_grad_(False)
+    before = learn.model[0].weight.clone()
+    learn.fit(1, lr=0.1)
+    assert torch.equal(learn.model[0].weight, before)
+    learn.model[0].requires_grad_(True)
+    learn.fit(1, lr=0.1)
+    assert not torch.equal(learn.model[0].weight, before)
+
+
+def test_asking_in_the_midst_of_an_epoch_changes_nothing(make_dls):
+    class Ask(Callback):
+        modes = ()
+
+        def after_step(self, learn):
+            learn.predict(torch.zeros(2, 784))
+            learn.validate()
+            self.modes = (*self.modes, learn.training, learn.model.training)
+
+    asking, ask = quiet(make_dls(), conv_net(widths=(4,)), mnist_loss), Ask()
+    plain = quiet(make_dls(), conv_net(widths=(4,)), mnist_loss)
+    asking.fit(1, lr=0.1, cbs=ask)
+    plain.fit(1, lr=0.1)
+    assert all(ask.modes)
+    assert asking.recorder.losses == plain.recorder.losses
+    assert all(torch.equal(a, b) for a, b in zip(asking.params, plain.params, strict=True))

@@ -56,6 +56,7 @@ def main() -> None:
         if "killed" in fault and group.rank == group.size - 1:
             cbs.append(Killed())
         learn = Learner(dls, simple_net(), mnist_loss, SGD, batch_accuracy, cbs=cbs, device="cpu")
+        learn.lr_find(n=6)  # puts everything back, in all processes
         learn.fit(3, lr=0.5)
         learn.save(Path(folder, "end.safetensors"))
         numbers = {"values": learn.recorder.values, "losses": learn.recorder.losses}
