@@ -114,8 +114,9 @@ nb_execution_show_tb = True
 slow_pages = ["classifier/deeper", "further/all-ten-digits", "classifier/nonlinearity", "reference/chapter-figures"]
 nb_merge_streams = True
 nb_output_stderr = "warn"  # a warning printed by a cell is a fault of the page
-# Drawings as SVG. And printed tables as HTML where catalogues are made, which would otherwise take plain text.
-nb_mime_priority_overrides = [("*", "image/svg+xml", 1), ("gettext", "text/html", 2)]
+# Drawings as SVG. And printed tables as HTML, photographs as PNG where catalogues are made, which would otherwise take
+# plain text and lose the words beside it.
+nb_mime_priority_overrides = [("*", "image/svg+xml", 1), ("gettext", "text/html", 2), ("gettext", "image/png", 3)]
 
 
 def what_results_depend_on() -> str:

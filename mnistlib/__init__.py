@@ -21,9 +21,10 @@ The rooms of this house, each a module that reads in a few minutes:
 
 from importlib.metadata import PackageNotFoundError, version
 
-from mnistlib.data import Digits, Parts, mnist, mnist_sample, sample_folder
+from mnistlib.data import Digits, Parts, from_folder, mnist, mnist_sample, sample_folder
 from mnistlib.distance import NearestMean, l1_distance, rmse_distance
-from mnistlib.learner import Callback, Learner
+from mnistlib.distributed import process_group
+from mnistlib.learner import Callback, Checkpoint, Learner, StopFitError
 from mnistlib.loader import DataLoader, DataLoaders
 from mnistlib.losses import mnist_loss, mse
 from mnistlib.metrics import accuracy, batch_accuracy
@@ -39,22 +40,26 @@ except PackageNotFoundError:  # the folder is used as it is, without installing
 __all__ = [
     "SGD",
     "Callback",
+    "Checkpoint",
     "DataLoader",
     "DataLoaders",
     "Digits",
     "Learner",
     "NearestMean",
     "Parts",
+    "StopFitError",
     "accuracy",
     "batch_accuracy",
     "conv_net",
     "default_device",
+    "from_folder",
     "l1_distance",
     "linear",
     "mnist",
     "mnist_loss",
     "mnist_sample",
     "mse",
+    "process_group",
     "rmse_distance",
     "sample_folder",
     "set_seed",

@@ -128,7 +128,10 @@ class Group(Alone):
             dist.broadcast(buffer, 0)
 
     def check_batch(self, xb: Tensor, yb: Tensor) -> None:
-        sums = torch.stack([xb.sum(dtype=torch.float64), yb.sum(dtype=torch.float64)])
+        places = torch.arange(1.0, len(yb) + 1, dtype=torch.float64, device=yb.device)  # so that order counts
+        sums = torch.stack(
+            [places @ values.flatten(1).sum(1, dtype=torch.float64) for values in (xb[:, None], yb[:, None])]
+        )
         self._same(sums, "the first batches", "shuffle from one seed in every process: set_seed, or the loader's own")
 
     def share(self, xb: Tensor, yb: Tensor) -> tuple[Tensor, Tensor, int, float]:

@@ -10,6 +10,7 @@ import os
 import sys
 import time
 import warnings
+import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from numbers import Real
@@ -70,6 +71,9 @@ class Loaders(Protocol):
 class StopFitError(Exception):
     """Raise it in a callback to end the training early; `Learner.fit` then returns as if it were done.
 
+    Of several processes, all must raise it at the same event, or the others wait in vain: decide by what all of them
+    know, which is the recorder's numbers.
+
     Examples
     --------
     >>> from mnistlib import DataLoaders
@@ -103,6 +107,9 @@ class Callback:
     Each event is a method that takes the Learner, whose attributes tell what is going on: ``epoch``,
     ``n_epochs``, ``batch``, ``n_batches``, ``training``, ``xb``, ``yb``, ``preds``, ``loss``, ``opt``, ``recorder``.
     ``after_fit`` happens however the training ends.
+
+    Give ``xb`` and ``yb`` new tensors, as in ``learn.xb = learn.xb + noise``, rather than change them in place: they
+    may be slices of the data set.  What ``after_loss`` makes of ``loss`` is what is learned from, and what is recorded.
 
     Examples
     --------
@@ -196,10 +203,9 @@ class Recorder(Callback):
     def before_epoch(self, learn: "Learner") -> None:
         self._start = time.perf_counter()
 
-    def after_loss(self, learn: "Learner") -> None:
-        if learn.training:
-            self._waiting.append(learn.loss.detach())
-            self.lrs.append(learning_rate(learn.opt))
+    def after_backward(self, learn: "Learner") -> None:
+        self._waiting.append(learn.loss.detach())
+        self.lrs.append(learning_rate(learn.opt))
 
     def after_train(self, learn: "Learner") -> None:
         if self._waiting:
@@ -316,7 +322,7 @@ class Checkpoint(Callback):
 class OneCycle(Callback):
     """Raise the learning rate from low to ``lr_max``, then lower it to almost nothing, along two half cosines.
 
-    Where the optimizer has momentum, that moves the other way round.
+    Where the optimizer has momentum, that moves the other way round, and is what it was when the training is over.
 
     Parameters
     ----------
@@ -347,10 +353,16 @@ class OneCycle(Callback):
         self.lrs = (lr_max / div, lr_max, lr_max / div_final)
         self.pct_start, self.moms = pct_start, moms
 
+    def before_fit(self, learn: "Learner") -> None:
+        self._usual_mom = momentum(learn.opt)
+
     def before_batch(self, learn: "Learner") -> None:
         if learn.training:
             done = (learn.epoch * learn.n_batches + learn.batch) / (learn.n_epochs * learn.n_batches)
             set_hyper(learn.opt, lr=self.at(done, self.lrs), mom=self.at(done, self.moms))
+
+    def after_fit(self, learn: "Learner") -> None:
+        set_hyper(learn.opt, learning_rate(learn.opt), self._usual_mom)
 
     def at(self, done: float, values: tuple[float, float, float]) -> float:
         """Return the value when a share ``done`` (0 to 1) of all batches is over.
@@ -374,6 +386,14 @@ def learning_rate(opt: Any) -> float:
     """Return the learning rate of an optimizer's last group."""
     hypers = getattr(opt, "hypers", None) or opt.param_groups  # fastai's optimizers, everybody else's
     return float(hypers[-1]["lr"])
+
+
+def momentum(opt: Any) -> float | None:
+    """Return the momentum of an optimizer's last group; None where it has none."""
+    if hasattr(opt, "hypers"):
+        return opt.hypers[-1].get("mom")
+    group = opt.param_groups[-1]
+    return group["betas"][0] if "betas" in group else group.get("momentum")
 
 
 def set_hyper(opt: Any, lr: float, mom: float | None = None) -> None:
@@ -513,6 +533,8 @@ class Learner:
             raise TypeError(
                 f"opt_func must make an optimizer when it is called, as SGD does; {opt_func!r} is one already"
             )
+        if not (hasattr(dls, "train") and hasattr(dls, "valid")):
+            raise TypeError(f"dls must have a train and a valid loader, as DataLoaders has; {_kind(dls)} has none")
         for name, loader in (("training", dls.train), ("validation", dls.valid)):
             if len(loader) == 0:
                 raise ValueError(f"the {name} loader is empty: it gives no batch")
@@ -542,7 +564,7 @@ class Learner:
     @property
     def metric_names(self) -> list[str]:
         """The names of the metric functions."""
-        return [getattr(metric, "__name__", type(metric).__name__) for metric in self.metrics]
+        return [_name(metric) for metric in self.metrics]
 
     # -- training ------------------------------------------------------------------------------
 
@@ -557,7 +579,7 @@ class Learner:
         n_epochs : int
             How often to go through the training data, 1 or more.
         lr : float
-            The learning rate, above 0.
+            The learning rate, above 0; of all parameter groups, where the optimizer has several.
         cbs : sequence of Callback
             Listeners for this call only.
 
@@ -576,7 +598,7 @@ class Learner:
             raise ValueError(
                 "a Learner trains in the group that it was made in: make it within `with process_group():`"
             )
-        self._follow_freezing()
+        self._follow_changes()
         if self.opt is None:
             self.opt = self.opt_func(self.params, lr=lr)
         set_hyper(self.opt, lr)
@@ -607,15 +629,15 @@ class Learner:
             finally:
                 self.cbs = usual
 
-    def _follow_freezing(self) -> None:
-        """Where parameters were frozen or freed since, begin anew with those that are to be trained."""
+    def _follow_changes(self) -> None:
+        """Follow what happened since: parameters frozen or freed, another model, another loss."""
         params = [p for p in self.model.parameters() if p.requires_grad]
-        if [id(p) for p in params] == [id(p) for p in self.params]:
-            return
         if not params:
             raise ValueError("the model has no parameter that requires a gradient: there is nothing to train")
-        self.params, self.opt, self.forward = params, None, self.model
-        if self.compiled is not None:
+        others = [id(p) for p in params] != [id(p) for p in self.params]
+        if others:
+            self.params, self.opt, self.forward = params, None, self.model
+        if self.compiled is not None and (others or self.compiled.loss_func is not self.loss_func):
             self.compiled = CompiledStep(self.model, self.loss_func, wide_loss=self.autocast)
 
     def fit_one_cycle(self, n_epochs: int, lr_max: float, **cycle: Any) -> None:
@@ -637,8 +659,8 @@ class Learner:
         self.training = True
         self.group.begin_epoch()
         self._tell("before_train")
-        for self.batch, (xb, yb) in enumerate(self.dls.train):
-            self._take(xb, yb)
+        for self.batch, batch in enumerate(self.dls.train):
+            self._take(batch)
             self._find_gradients()
             self._tell("after_backward")
             self.opt.step()
@@ -663,8 +685,8 @@ class Learner:
         self.group.begin_validation(self.model)
         self._tell("before_validate")
         with torch.no_grad():
-            for self.batch, (xb, yb) in enumerate(self.dls.valid):
-                n = self._take(xb, yb)
+            for self.batch, batch in enumerate(self.dls.valid):
+                n = self._take(batch)
                 self._predict(self.model)
                 for mean, value in zip(means, [self.loss, *map(self._measure, self.metrics)], strict=True):
                     mean.add(value, n)
@@ -672,8 +694,11 @@ class Learner:
         self._tell("after_validate")
         return [self._over_processes(mean).item() for mean in means]
 
-    def _take(self, xb: Tensor, yb: Tensor) -> int:
+    def _take(self, batch: Any) -> int:
         """Bring this process's share of a batch to the device; return how many items it stands for."""
+        if not isinstance(batch, (tuple, list)) or len(batch) != 2:
+            raise TypeError(f"a loader must give pairs (xb, yb) of inputs and targets, not {_kind(batch)}")
+        xb, yb = batch
         if self.batch == 0:
             self.group.check_batch(xb, yb)
         xb, yb, n, self._weight = self.group.share(xb, yb)
@@ -701,7 +726,7 @@ class Learner:
             if self.autocast:  # a loss over many items needs more digits than bfloat16 has
                 self.preds = self.preds.float()
             self._tell("after_pred")
-            self.loss = self.loss_func(self.preds, self.yb)
+            self.loss = self._loss_of(self.preds, self.yb)
         if not isinstance(self.loss, Tensor):
             raise TypeError(f"loss_func must give a tensor with one number, not {type(self.loss).__name__}")
         if self.loss.ndim != 0:
@@ -744,14 +769,22 @@ class Learner:
                 raise ValueError(f"{seen}: {advice}") from error
             raise
 
+    def _loss_of(self, preds: Tensor, yb: Tensor) -> Tensor:
+        """Return the loss; where torch's error would puzzle, say what is wrong."""
+        try:
+            return self.loss_func(preds, yb)
+        except (RuntimeError, ValueError, IndexError) as error:
+            if advice := _loss_advice(error, preds, yb):
+                raise ValueError(f"{_name(self.loss_func)} failed ({error}): {advice}") from error
+            raise
+
     def _measure(self, metric: Function) -> Tensor:
         value = metric(self.preds, self.yb)
         if isinstance(value, Real):  # NumPy's numbers too
             return torch.tensor(float(value))
         if not isinstance(value, Tensor) or value.ndim != 0:
             seen = f"a tensor of shape {list(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
-            name = getattr(metric, "__name__", type(metric).__name__)
-            raise TypeError(f"the metric {name} must give one number for the batch, not {seen}")
+            raise TypeError(f"the metric {_name(metric)} must give one number for the batch, not {seen}")
         return value
 
     def _tell(self, event: str) -> None:
@@ -806,6 +839,8 @@ class Learner:
         batch_size : int
             How many go through the model at once.
         """
+        if not isinstance(x, Tensor):
+            raise TypeError(f"predict needs a tensor of inputs, not {_kind(x)}; torch.as_tensor makes one of an array")
         was_training = self.model.training
         self.model.eval()
         with torch.no_grad(), self._precision():
@@ -857,7 +892,8 @@ class Learner:
         try:
             state = load_file(file, device="cpu")
         except SafetensorError as error:
-            raise ValueError(f"{file}: not a whole safetensors file ({error})") from error
+            advice = "; files of torch.save are not read, since they can run code" if zipfile.is_zipfile(file) else ""
+            raise ValueError(f"{file}: not a whole safetensors file ({error}){advice}") from error
         own = {name: list(value.shape) for name, value in self.model.state_dict().items()}
         found = {name: list(value.shape) for name, value in state.items()}
         if own != found:
@@ -870,14 +906,16 @@ class Learner:
         """Return a table of the model's layers: what each gives for one batch, and its number of parameters."""
         rows: list[tuple[str, str, str]] = []
 
-        def note(layer: nn.Module, _: Any, output: Tensor) -> None:
+        def note(layer: nn.Module, _: Any, output: Any) -> None:
             n = sum(p.numel() for p in layer.parameters())
-            rows.append((type(layer).__name__, str(list(output.shape)), f"{n:,}"))
+            shape = str(list(output.shape)) if isinstance(output, Tensor) else _kind(output)
+            rows.append((type(layer).__name__, shape, f"{n:,}"))
 
         layers = [m for m in self.model.modules() if not list(m.children())]
         hooks = [layer.register_forward_hook(note) for layer in layers]
         try:
-            self.predict(next(iter(self.dls.valid))[0])
+            xb = next(iter(self.dls.valid))[0]
+            self.predict(xb, batch_size=len(xb))
         finally:
             for hook in hooks:
                 hook.remove()
@@ -887,6 +925,19 @@ class Learner:
         return "\n".join(
             f"{name.ljust(widths[0])}  {shape.ljust(widths[1])}  {n.rjust(widths[2])}" for name, shape, n in rows
         )
+
+
+def _kind(thing: Any) -> str:
+    """Say in a few words what something is that should have been something else."""
+    if isinstance(thing, (tuple, list)):
+        return f"a {type(thing).__name__} of {len(thing)}"
+    return f"{type(thing).__name__}"
+
+
+def _name(function: Any) -> str:
+    """Return the name of a function, of what ``functools.partial`` made of one, or of an object's class."""
+    function = getattr(function, "func", function)
+    return str(getattr(function, "__name__", type(function).__name__))
 
 
 def _check_function(name: str, function: Any) -> None:
@@ -911,6 +962,18 @@ def _advice(error: Exception, xb: Tensor, dtype: torch.dtype) -> str:
         and ("cannot be multiplied" in str(error) or "unflatten" in str(error))
     ):
         return "it takes images as rows of 784 pixels; flatten(1) makes them"
+    return ""
+
+
+def _loss_advice(error: Exception, preds: Tensor, yb: Tensor) -> str:
+    """Return the likely fix for an error of a loss of torch's; nothing where the error speaks for itself."""
+    if "out of bounds" in str(error) and preds.ndim == 2:
+        k = preds.shape[1]
+        return f"the model gives {k} score{'s' * (k != 1)} an item, so targets must lie in 0 to {k - 1}"
+    if "multi-target not supported" in str(error):
+        return f"targets must have shape [N], not {list(yb.shape)}; squeeze(1) takes the column away"
+    if preds.is_floating_point() and not yb.is_floating_point() and "can't be cast" in str(error):
+        return f"the targets are {yb.dtype}; .float() converts them"
     return ""
 
 

@@ -13,7 +13,7 @@ __all__ = ["SGD"]
 class SGD:
     """Stochastic gradient descent: move every parameter a little against its gradient.
 
-    The update is ``p -= lr * p.grad``.  Any class of ``torch.optim`` can stand in its place, and it in theirs.
+    The update is ``p -= lr * p.grad``.  Any class of ``torch.optim`` can stand in its place.
 
     Parameters
     ----------

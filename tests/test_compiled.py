@@ -132,6 +132,15 @@ def test_layers_frozen_and_freed_between_fits(compiler, make_dls):
 
 
 @pytest.mark.slow
+def test_another_loss_between_fits(compiler, make_dls):
+    learn = trained(make_dls, True)
+    learn.loss_func = lambda preds, targets: 0 * preds.mean()
+    before = learn.model[0].weight.clone()
+    learn.fit(1, lr=0.1)
+    assert torch.equal(learn.model[0].weight, before)
+
+
+@pytest.mark.slow
 def test_more_models_than_torch_compiles_of_one_function(compiler):
     for n in range(1, 11):
         step = CompiledStep(nn.Linear(n, 1), nn.MSELoss())

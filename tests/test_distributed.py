@@ -159,6 +159,18 @@ def test_a_loader_that_shares_out_already_is_refused(group):
         group.begin_fit(DataLoaders(sampled, sampled), 1)
 
 
+def test_the_order_within_a_batch_counts(group, monkeypatch):
+    """The same images in another order are other shares: what a process compares with the others' differs."""
+    compared = []
+    monkeypatch.setattr(group, "_same", lambda values, *_: compared.append(values.tolist()))
+    x = torch.arange(12.0).view(4, 3)
+    for order in ([0, 1, 2, 3], [1, 0, 2, 3]):
+        group.check_batch(x[order], torch.zeros(4))
+        group.check_batch(torch.zeros(4, 2, 2), x[order, :1])
+    assert compared[0] != compared[2]
+    assert compared[1] != compared[3]
+
+
 def test_compile_is_for_one_process(group, monkeypatch, make_dls):
     group.size = 2
     monkeypatch.setattr("mnistlib.learner.current_group", lambda: group)

@@ -13,7 +13,7 @@ from fastai.optimizer import SGD as FastaiSGD  # noqa: E402
 from fastai.optimizer import Adam as FastaiAdam  # noqa: E402
 from fastai.optimizer import OptimWrapper  # noqa: E402
 
-from mnistlib.learner import Learner  # noqa: E402
+from mnistlib.learner import Callback, Learner  # noqa: E402
 from mnistlib.losses import mnist_loss  # noqa: E402
 from mnistlib.metrics import batch_accuracy  # noqa: E402
 from mnistlib.models import linear, simple_net  # noqa: E402
@@ -90,10 +90,21 @@ def test_one_cycle_runs_through_fastai_s_learning_rates(make_dls):
 
 
 def test_fastai_s_adam_follows_our_one_cycle(make_dls):
-    learn = Learner(make_dls(), simple_net(), mnist_loss, FastaiAdam, batch_accuracy, verbose=False, device="cpu")
+    class Momentum(Callback):
+        def before_fit(self, learn):
+            self.usual, self.seen = learn.opt.hypers[-1]["mom"], []
+
+        def after_step(self, learn):
+            self.seen.append(learn.opt.hypers[-1]["mom"])
+
+    noted = Momentum()
+    learn = Learner(
+        make_dls(), simple_net(), mnist_loss, FastaiAdam, batch_accuracy, cbs=noted, verbose=False, device="cpu"
+    )
     learn.fit_one_cycle(2, 0.01)
     assert learn.recorder["batch_accuracy"][-1] > 0.97
-    assert learn.opt.hypers[-1]["mom"] == pytest.approx(0.95, abs=0.01)
+    assert (noted.seen[0], min(noted.seen), noted.seen[-1]) == pytest.approx((0.95, 0.85, 0.95), abs=0.01)
+    assert learn.opt.hypers[-1]["mom"] == noted.usual
 
 
 @pytest.mark.parametrize("opt_func", [torch.optim.SGD, torch.optim.Adam])

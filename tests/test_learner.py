@@ -2,6 +2,7 @@
 
 import math
 import os
+from functools import partial
 
 import pytest
 import torch
@@ -429,3 +430,52 @@ def test_asking_in_the_midst_of_an_epoch_changes_nothing(make_dls):
     assert all(ask.modes)
     assert asking.recorder.losses == plain.recorder.losses
     assert all(torch.equal(a, b) for a, b in zip(asking.params, plain.params, strict=True))
+
+
+def test_a_loss_that_a_callback_changed_is_recorded_as_it_was_learned_from(make_dls):
+    class Twice(Callback):
+        def after_loss(self, learn):
+            learn.loss = learn.loss * 2
+
+    def losses(cbs):
+        set_seed(0)
+        learn = Learner(make_dls(), linear(), mnist_loss, cbs=cbs, verbose=False)
+        learn.fit(1, lr=1e-30)  # nothing moves
+        return torch.tensor(learn.recorder.losses)
+
+    torch.testing.assert_close(losses(Twice()), 2 * losses(()))
+
+
+@pytest.mark.parametrize(
+    "opt_func", [partial(torch.optim.SGD, momentum=0.3), partial(torch.optim.Adam, betas=(0.3, 0.9))]
+)
+def test_one_cycle_gives_the_momentum_back(make_dls, opt_func):
+    learn = Learner(make_dls(), linear(), mnist_loss, opt_func, verbose=False)
+    learn.fit_one_cycle(1, 0.01)
+    group = learn.opt.param_groups[0]
+    assert (group["betas"][0] if "betas" in group else group["momentum"]) == 0.3
+
+
+def test_a_metric_with_settings_filled_in_keeps_its_name(make_dls):
+    def share_above(preds, targets, least):
+        return (preds > least).float().mean()
+
+    learn = Learner(make_dls(), linear(), mnist_loss, metrics=partial(share_above, least=1), verbose=False)
+    assert learn.metric_names == ["share_above"]
+
+
+def test_summary_shows_a_large_batch_once_and_layers_that_give_more_than_a_tensor():
+    class Two(nn.Module):
+        def forward(self, x):
+            return x, x
+
+    class First(nn.Module):
+        def forward(self, pair):
+            return pair[0]
+
+    batches = [(torch.zeros(1500, 3), torch.zeros(1500, 1))]
+    model = nn.Sequential(nn.Linear(3, 1), Two(), First())
+    text = Learner(DataLoaders(batches, batches), model, nn.MSELoss(), device="cpu").summary()
+    assert [line.split()[0] for line in text.splitlines()] == ["layer", "Linear", "Two", "First", "total"]
+    assert "[1500, 1]" in text
+    assert "a tuple of 2" in text
