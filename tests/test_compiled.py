@@ -132,6 +132,23 @@ def test_layers_frozen_and_freed_between_fits(compiler, make_dls):
 
 
 @pytest.mark.slow
+def test_layers_that_stop_training_and_other_dtypes_are_noticed(compiler):
+    model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 1))
+    step, x, y = CompiledStep(model, nn.MSELoss()), torch.rand(8, 3), torch.rand(8, 1)
+    step(x, y)
+    model[1].eval()  # now with the moving averages
+    kept = model[1].running_mean.clone()
+    preds, _ = step(x, y)
+    torch.testing.assert_close(preds, model(x))
+    assert torch.equal(model[1].running_mean, kept)
+    model.double()
+    preds, loss = step(x.double(), y.double())
+    torch.testing.assert_close(preds, model(x.double()))
+    assert loss.dtype == model[0].weight.grad.dtype == torch.float64
+    assert step.works
+
+
+@pytest.mark.slow
 def test_another_loss_between_fits(compiler, make_dls):
     learn = trained(make_dls, True)
     learn.loss_func = lambda preds, targets: 0 * preds.mean()
