@@ -9,7 +9,7 @@ __all__ = ["conv_net", "linear", "simple_net"]
 class Linear(nn.Linear):
     """`torch.nn.Linear` for many inputs and few outputs: the same product, the other way round.
 
-    A library that multiplies matrices works along the columns of its result.  Written as images times outputs, a
+    A library that multiplies matrices works along the rows of its result.  Written as images times outputs, a
     result of 256 by 30 has short ones; turned over, long ones.  The numbers are the same but for rounding, and so are
     the parameters; on the machine of the page on speed the forward pass takes two thirds of the time.
     """
