@@ -60,6 +60,15 @@ def test_both_languages_come_from_one_run(page):
 
 
 @each_page
+def test_formulas_are_the_same_but_for_their_words(page):
+    there, here = soup(SITE, page).article, soup(CHINESE, page).article
+    if there is None or page in MADE:
+        return
+    formulas = {e.text for e in there.select("math")}
+    assert [e.text for e in here.select("math") if e.text not in formulas and not HAN.search(e.text)] == []
+
+
+@each_page
 def test_no_sentence_is_left_in_english(page):
     article = soup(CHINESE, page).article
     if article is None or page in MADE:

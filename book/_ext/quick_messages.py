@@ -8,6 +8,7 @@ and messages are read one after the other: here they share one parser, and get c
 from __future__ import annotations
 
 from functools import cache
+from textwrap import dedent
 
 from docutils import nodes
 from docutils.frontend import get_default_settings
@@ -19,6 +20,7 @@ from myst_parser.parsers.mdit import create_md_parser
 from sphinx.environment import BuildEnvironment
 
 settings = cache(get_default_settings)
+VERBATIM = "::\n\n"  # reStructuredText's mark, which Sphinx puts before a formula, whatever the page is written in
 
 
 @cache
@@ -30,12 +32,15 @@ class SharingParser(Parser):
     """MyST-NB's parser, for pages. Messages, which Sphinx names so, hold no code and go to the shared one."""
 
     def parse(self, inputstring: str, document: nodes.document) -> None:
-        if (document.current_source or "").endswith("<translated>"):
+        if not (document.current_source or "").endswith("<translated>"):
+            super().parse(inputstring, document)
+        elif inputstring.startswith(VERBATIM):
+            text = dedent(inputstring.removeprefix(VERBATIM))
+            document += nodes.literal_block(text, text)
+        else:
             parser = parser_of_messages(document.settings.env)
             parser.options["document"] = document
             parser.render(inputstring)
-        else:
-            super().parse(inputstring, document)
 
 
 def setup(app):

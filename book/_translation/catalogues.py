@@ -33,7 +33,7 @@ CODE = re.compile(r"(?<![`\w}])(`+)(?!`)(.+?)(?<!`)\1(?!`)")
 ROLE = re.compile(r"\{([\w:]+)\}`([^`]+)`")
 LINK = re.compile(r"\[([^\[\]]*)\]\(([^()\s]*)\)")
 MATH = re.compile(r"(?<![\\$])\$[^$]+\$")
-HOLE = re.compile(r"\{\w*\}")
+HOLE = re.compile(r"\{\w*\}", re.ASCII)
 MARKUP = re.compile(r"\*+|\\(?=[^\w\s])")
 LATEX = re.compile(r"\\[A-Za-z]+")
 NAME = re.compile(r"<\w+>|\w*_\w*|\blist of\b")  # of things and types in code, and of HTML
