@@ -34,6 +34,7 @@ ROLE = re.compile(r"\{([\w:]+)\}`([^`]+)`")
 LINK = re.compile(r"\[([^\[\]]*)\]\(([^()\s]*)\)")
 MATH = re.compile(r"(?<![\\$])\$[^$]+\$")
 HOLE = re.compile(r"\{\w*\}", re.ASCII)
+FORMULA = re.compile(r"\\[A-Za-z]+\{")  # its words stand in braces too
 MARKUP = re.compile(r"\*+|\\(?=[^\w\s])")
 LATEX = re.compile(r"\\[A-Za-z]+")
 NAME = re.compile(r"<\w+>|\w*_\w*|\blist of\b")  # of things and types in code, and of HTML
@@ -164,7 +165,8 @@ def links(text: str) -> Counter[str]:
 
 
 def holes(text: str) -> Counter[str]:
-    return Counter(HOLE.findall(MATH.sub("", CODE.sub("", ROLE.sub("", text)))))
+    text = MATH.sub("", CODE.sub("", ROLE.sub("", text)))
+    return Counter() if FORMULA.search(text) else Counter(HOLE.findall(text))
 
 
 def visible(text: str, standing: str = "x") -> str:
