@@ -1,5 +1,10 @@
 """What all tests share: the sample, read once, one seed before every test, and a browser."""
 
+import os
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # tests that run side by side get in each other's way with all threads each
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import matplotlib
 import pytest
 from hypothesis import settings
