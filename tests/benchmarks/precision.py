@@ -1,6 +1,13 @@
-"""A training step of the networks that look at patches: in float32 and bfloat16, channels apart or side by side."""
+"""A training step of the networks that look at patches: in float32 and bfloat16, channels apart or side by side.
 
+Whether the processor has instructions for bfloat16 decides. So precision.json keeps a record of either kind, and a
+machine renews its own.
+"""
+
+import json
 import statistics
+from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -41,3 +48,20 @@ def compare(rounds: int) -> dict[str, float]:
         for way, arguments in ways.items():
             times[way].append(step_of(*arguments))
     return {way: 1000 * statistics.median(t[1:]) for way, t in times.items()}
+
+
+def has_instructions() -> bool:
+    """Whether the processor, under Linux, says that it knows bfloat16: avx512_bf16, amx_bf16, or bf16 on ARM."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
+    except OSError:
+        return False
+    return any(flag.endswith("bf16") for flag in flags)
+
+
+def keep(record: dict[str, Any]) -> None:
+    """Write a record into precision.json, in the place of the last one from such a machine."""
+    file = Path(__file__).with_name("precision.json")
+    records = json.loads(file.read_text(encoding="utf-8"))
+    records["with" if has_instructions() else "without"] = record
+    file.write_text(json.dumps(records, indent=1) + "\n", encoding="utf-8")
