@@ -106,7 +106,7 @@ class Callback:
 
     Each event is a method that takes the Learner, whose attributes tell what is going on: ``epoch``,
     ``n_epochs``, ``batch``, ``n_batches``, ``training``, ``xb``, ``yb``, ``preds``, ``loss``, ``opt``, ``recorder``.
-    ``after_fit`` happens however the training ends.
+    ``after_fit`` happens however the training ends, to whom ``before_fit`` has happened.
 
     Give ``xb`` and ``yb`` new tensors, as in ``learn.xb = learn.xb + noise``, rather than change them in place: they
     may be slices of the data set.  What ``after_loss`` makes of ``loss`` is what is learned from, and what is recorded.
@@ -608,9 +608,12 @@ class Learner:
         if self.forward is self.model:
             self.forward = self.group.wrap(self.model)
         usual, self.cbs = self.cbs, [*self.cbs, *_listeners(cbs)]
+        ready: list[Callback] = []
         try:
             self.epoch = 0
-            self._tell("before_fit")
+            for cb in self.cbs:
+                cb.before_fit(self)
+                ready.append(cb)
             for self.epoch in range(n_epochs):
                 self._tell("before_epoch")
                 self._train_epoch()
@@ -624,6 +627,7 @@ class Learner:
             raise
         finally:
             self.training = False
+            self.cbs = ready
             try:
                 self._tell("after_fit")
             finally:
@@ -931,7 +935,7 @@ def _kind(thing: Any) -> str:
     """Say in a few words what something is that should have been something else."""
     if isinstance(thing, (tuple, list)):
         return f"a {type(thing).__name__} of {len(thing)}"
-    return f"{type(thing).__name__}"
+    return type(thing).__name__
 
 
 def _name(function: Any) -> str:

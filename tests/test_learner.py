@@ -178,6 +178,23 @@ def test_a_callback_can_stop_and_fit_returns():
     assert note.heard[-1] == "after_fit"
 
 
+@pytest.mark.parametrize("verbose", [True, False])
+def test_an_error_before_the_training_is_the_one_that_is_seen(verbose):
+    class Unprepared(Callback):
+        def before_fit(self, learn):
+            raise KeyError("no such file")
+
+    note = Note()
+    learn = Learner(tiny_dls(), linear(1, 1), mse, cbs=[Unprepared(), note], verbose=verbose)
+    with pytest.raises(KeyError, match="no such file") as raised:
+        learn.fit_one_cycle(1, 0.1)
+    assert raised.value.__context__ is None
+    assert note.heard == [], "who did not hear that it begins, does not hear that it ends"
+    learn.cbs = [cb for cb in learn.cbs if not isinstance(cb, Unprepared)]
+    learn.fit_one_cycle(1, 0.1)
+    assert len(learn.recorder.values) == 1 and note.heard[-1] == "after_fit"
+
+
 def test_interrupted_the_model_and_the_recorder_stay_usable():
     class Impatient(Callback):
         def after_backward(self, learn):
