@@ -479,8 +479,9 @@ class Learner:
         the gradients are there already, so what they change in ``preds`` and ``loss`` changes no step.  Where nothing
         can be compiled, a warning says so, and training goes on without.
     autocast : bool
-        Compute matrix products and convolutions in bfloat16, half as wide as float32: faster on devices made for
-        it, with two to three digits in place of seven.  The parameters stay as they are.
+        Compute matrix products and convolutions in bfloat16, half as wide as float32, with two to three digits in
+        place of seven: faster on devices made for it, and many times slower on processors that must imitate it.
+        The parameters stay as they are.
 
     Raises
     ------

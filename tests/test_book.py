@@ -25,6 +25,11 @@ def soup(page: Path) -> BeautifulSoup:
     return BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
 
 
+@cache
+def ids(page: Path) -> Counter[str]:
+    return Counter(tag["id"] for tag in soup(page).find_all(id=True))
+
+
 def each_page(function):
     return needs_book(pytest.mark.parametrize("page", PAGES, ids=name)(function))
 
@@ -91,8 +96,7 @@ def test_no_number_is_missing(page):
 
 @each_page
 def test_ids_are_unique(page):
-    ids = Counter(tag["id"] for tag in soup(page).find_all(id=True))
-    assert [i for i, count in ids.items() if count > 1] == []
+    assert [i for i, count in ids(page).items() if count > 1] == []
 
 
 @each_page
@@ -109,9 +113,7 @@ def test_links_inside_the_book_lead_somewhere(page):
             continue
         target = (page.parent / unquote(urlsplit(address).path)).resolve() if address else page
         target = target / "index.html" if target.is_dir() else target
-        if not target.is_file() or (
-            fragment and target.suffix == ".html" and not soup(target).find(id=unquote(fragment))
-        ):
+        if not target.is_file() or (fragment and target.suffix == ".html" and unquote(fragment) not in ids(target)):
             lost.append(link["href"])
     assert lost == []
 
