@@ -591,14 +591,7 @@ class Learner:
         FloatingPointError
             If the loss stops being finite; said at the end of that epoch.
         """
-        if n_epochs < 1:
-            raise ValueError(f"n_epochs must be 1 or more, not {n_epochs}")
-        if not (lr > 0 and math.isfinite(lr)):
-            raise ValueError(f"the learning rate must be a finite number above 0, not {lr}")
-        if current_group().size != self.group.size:
-            raise ValueError(
-                "a Learner trains in the group that it was made in: make it within `with process_group():`"
-            )
+        self._check_fit(n_epochs, lr)
         self._follow_changes()
         if self.opt is None:
             self.opt = self.opt_func(self.params, lr=lr)
@@ -633,6 +626,16 @@ class Learner:
                 self._tell("after_fit")
             finally:
                 self.cbs = usual
+
+    def _check_fit(self, n_epochs: int, lr: float) -> None:
+        if n_epochs < 1:
+            raise ValueError(f"n_epochs must be 1 or more, not {n_epochs}")
+        if not (lr > 0 and math.isfinite(lr)):
+            raise ValueError(f"the learning rate must be a finite number above 0, not {lr}")
+        if current_group().size != self.group.size:
+            raise ValueError(
+                "a Learner trains in the group that it was made in: make it within `with process_group():`"
+            )
 
     def _follow_changes(self) -> None:
         """Follow what happened since: parameters frozen or freed, another model, another loss."""
