@@ -118,6 +118,25 @@ def test_an_error_of_the_readers_own_is_the_one_that_is_seen(make_dls):
             learn.fit(1, lr=0.1)
 
 
+@pytest.mark.skipif(not hasattr(torch.compiler, "set_stance"), reason="this version of torch always compiles")
+@pytest.mark.parametrize("wide_loss", [False, True])
+def test_the_function_itself_gives_what_backward_gives(wide_loss):
+    set_seed(0)
+    plain, model = (conv_net().train() for _ in range(2))
+    model.load_state_dict(plain.state_dict())
+    xb, yb = torch.rand(8, 784), torch.randint(2, (8, 1))
+    with torch.compiler.set_stance("force_eager"):
+        preds, loss = CompiledStep(model, mnist_loss, wide_loss)(xb, yb)
+    expected = mnist_loss(plain(xb), yb)
+    expected.backward()
+    torch.testing.assert_close(loss, expected.detach())
+    assert preds.shape == (8, 1)
+    for name, p in plain.named_parameters():
+        torch.testing.assert_close(model.get_parameter(name).grad, p.grad)
+    for name, value in plain.named_buffers():
+        torch.testing.assert_close(model.get_buffer(name), value)
+
+
 @pytest.mark.slow
 def test_layers_frozen_and_freed_between_fits(compiler, make_dls):
     learn = trained(make_dls, True)

@@ -286,3 +286,9 @@ def test_crc_of_the_manifest_is_of_the_files(folder):
     for name in ("train/3/10.png", "valid/7/0.png"):
         content = (folder / name).read_bytes()
         assert manifest[name] == [len(content), zlib.crc32(content)]
+
+
+def test_digits_say_how_many_they_are_of_each(sample):
+    train, valid = sample
+    assert repr(valid) == "Digits(2038 images: 1010 of 3, 1028 of 7)"
+    assert repr(train[:0]) == "Digits(0 images)"
