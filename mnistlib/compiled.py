@@ -26,7 +26,8 @@ class CompiledStep:
     """Predictions, loss and gradients of a model, compiled when they are first asked for.
 
     Compiling takes some seconds, once for each shape of a batch; torch keeps the result on disk.  The numbers are
-    those of the plain step but for rounding; layers that draw random numbers draw other ones.
+    those of the plain step but for rounding; layers that draw random numbers draw other ones, and parameters that the
+    loss does not depend on get gradients of 0 rather than none.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ import time
 import warnings
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from numbers import Real
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -476,8 +476,9 @@ class Learner:
     compile : bool
         Let ``torch.compile`` make one function of model, loss and gradients: faster for small models, the same
         numbers but for rounding, some seconds of compiling first.  ``after_pred`` and ``after_loss`` then come when
-        the gradients are there already, so what they change in ``preds`` and ``loss`` changes no step.  Where nothing
-        can be compiled, a warning says so, and training goes on without.
+        the gradients are there already, so what they change in ``preds`` and ``loss`` changes no step.  A parameter
+        that the loss does not depend on gets gradients of 0 rather than none, and so follows weight decay.  Where
+        nothing can be compiled, a warning says so, and training goes on without.
     autocast : bool
         Compute matrix products and convolutions in bfloat16, half as wide as float32, with two to three digits in
         place of seven: faster on devices made for it, and many times slower on processors that must imitate it.
@@ -546,6 +547,7 @@ class Learner:
             device = getattr(dls.train, "device", None) or default_device()
         self.device = torch.device(device)
         self.dls, self.model = dls, model.to(self.device)
+        self._model = self.model  # the one that everything else here was made for
         self.loss_func, self.opt_func = loss_func, opt_func
         self.group = current_group()
         self.group.share_model(self.model)
@@ -621,11 +623,10 @@ class Learner:
             raise
         finally:
             self.training = False
-            self.cbs = ready
-            try:
-                self._tell("after_fit")
-            finally:
-                self.cbs = usual
+            with ExitStack() as ending:  # which does the last first, and all of it whatever fails
+                ending.callback(setattr, self, "cbs", usual)
+                for cb in reversed(ready):
+                    ending.callback(cb.after_fit, self)
 
     def _check_fit(self, n_epochs: int, lr: float) -> None:
         if n_epochs < 1:
@@ -639,13 +640,19 @@ class Learner:
 
     def _follow_changes(self) -> None:
         """Follow what happened since: parameters frozen or freed, another model, another loss."""
+        another = self.model is not self._model
+        if another:
+            self._model = self.model.to(self.device)
+            self.group.share_model(self.model)
         params = [p for p in self.model.parameters() if p.requires_grad]
         if not params:
             raise ValueError("the model has no parameter that requires a gradient: there is nothing to train")
-        others = [id(p) for p in params] != [id(p) for p in self.params]
-        if others:
-            self.params, self.opt, self.forward = params, None, self.model
-        if self.compiled is not None and (others or self.compiled.loss_func is not self.loss_func):
+        if [id(p) for p in params] != [id(p) for p in self.params]:
+            another = True
+            self.params, self.opt = params, None
+        if another:
+            self.forward = self.model
+        if self.compiled is not None and (another or self.compiled.loss_func is not self.loss_func):
             self.compiled = CompiledStep(self.model, self.loss_func, wide_loss=self.autocast)
 
     def fit_one_cycle(self, n_epochs: int, lr_max: float, **cycle: Any) -> None:
@@ -681,7 +688,7 @@ class Learner:
     def validate(self) -> list[float]:
         """Return the loss and the metrics over the validation set, in the order of the recorder's names."""
         if self.training:  # a callback asks in the midst of an epoch, which then goes on as it was
-            now = {name: getattr(self, name) for name in ("batch", "xb", "yb", "preds", "loss")}
+            now = {k: v for k, v in vars(self).items() if k in {"batch", "xb", "yb", "preds", "loss", "_weight"}}
             self.training = False
             values = self.validate()
             self.training = True
@@ -804,6 +811,8 @@ class Learner:
     def lr_find(self, start: float = 1e-7, end: float = 10.0, n: int = 100) -> LearningRates:
         """Try growing learning rates on a mock training, then put the model back as it was.
 
+        The Learner's callbacks do not hear of it: what they would change, it does not see.
+
         Parameters
         ----------
         start, end : float
@@ -818,8 +827,11 @@ class Learner:
         """
         if not (0 < start < end) or n < 2:
             raise ValueError(f"lr_find needs 0 < start < end and n of 2 or more, not {start}, {end}, {n}")
+        self._follow_changes()
         state = {name: value.clone() for name, value in self.model.state_dict().items()}
         usual, opt, random = self.cbs, self.opt, torch.get_rng_state()
+        seeded = [g for loader in (self.dls.train, self.dls.valid) if (g := getattr(loader, "generator", None))]
+        orders = [generator.get_state() for generator in seeded]
         test = _RangeTest(start, end, n)
         try:
             self.cbs, self.opt = [test], None
@@ -828,6 +840,8 @@ class Learner:
             self.cbs, self.opt = usual, opt
             self.model.load_state_dict(state)
             torch.set_rng_state(random)
+            for generator, order in zip(seeded, orders, strict=True):
+                generator.set_state(order)
         if not test.losses:
             raise FloatingPointError(
                 "the loss is not finite from the first batch on; look for NaN or infinity in the data"
@@ -851,9 +865,11 @@ class Learner:
             raise TypeError(f"predict needs a tensor of inputs, not {_kind(x)}; torch.as_tensor makes one of an array")
         was_training = self.model.training
         self.model.eval()
-        with torch.no_grad(), self._precision():
-            scores = torch.cat([self._scores(self.model, xb.to(self.device)).cpu() for xb in x.split(batch_size)])
-        self.model.train(was_training)
+        try:
+            with torch.no_grad(), self._precision():
+                scores = torch.cat([self._scores(self.model, xb.to(self.device)).cpu() for xb in x.split(batch_size)])
+        finally:
+            self.model.train(was_training)
         return scores.float() if self.autocast else scores
 
     def save(self, file: str | os.PathLike[str]) -> Path:

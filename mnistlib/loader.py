@@ -94,7 +94,7 @@ class DataLoader:
         self.device = torch.device(device) if device is not None else default_device()
         self.dataset = Pairs(x.to(self.device), y.to(self.device))
         self.batch_size, self.shuffle, self.drop_last = batch_size, shuffle, drop_last
-        self._random = None if seed is None else torch.Generator().manual_seed(seed)
+        self.generator = None if seed is None else torch.Generator().manual_seed(seed)
 
     def __len__(self) -> int:
         """Return the number of batches in an epoch."""
@@ -110,7 +110,7 @@ class DataLoader:
                 yield x[start:stop], y[start:stop]
             return
         # Drawn on the CPU, so that a seed means the same order on every device.
-        order = torch.randperm(len(x), generator=self._random).to(self.device)
+        order = torch.randperm(len(x), generator=self.generator).to(self.device)
         for chosen in order.split(self.batch_size)[: len(self)]:
             yield x.index_select(0, chosen), y.index_select(0, chosen)
 

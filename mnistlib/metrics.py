@@ -97,7 +97,9 @@ class RunningMean:
 
     def add(self, value: Tensor | float, n: int) -> None:
         """Add a mean over ``n`` items."""
-        self.total = self.total + (value.detach() if isinstance(value, Tensor) else value) * n
+        if isinstance(value, Tensor):  # a sum needs more digits than half precision has
+            value = value.detach().to(torch.promote_types(value.dtype, torch.float32))
+        self.total = self.total + value * n
         self.count += n
 
     @property

@@ -496,3 +496,88 @@ def test_summary_shows_a_large_batch_once_and_layers_that_give_more_than_a_tenso
     assert [line.split()[0] for line in text.splitlines()] == ["layer", "Linear", "Two", "First", "total"]
     assert "[1500, 1]" in text
     assert "a tuple of 2" in text
+
+
+@pytest.mark.parametrize("change", ["unfrozen", "exchanged"])
+def test_lr_find_notices_what_changed_as_fit_does(change):
+    model = nn.Sequential(nn.Linear(1, 3), nn.Linear(3, 1))
+    learn = quiet(model=model)
+    model[0].requires_grad_(False)
+    learn.fit(1, lr=0.1)
+    if change == "unfrozen":
+        model[0].requires_grad_(True)
+    else:
+        learn.model = nn.Sequential(nn.Linear(1, 3), nn.Linear(3, 1))
+    before = learn.model[0].weight.clone()
+    learn.lr_find(n=8)
+    assert torch.equal(learn.model[0].weight, before)
+    learn.fit(1, lr=0.1)
+    assert not torch.equal(learn.model[0].weight, before)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_model_around_the_old_one_is_the_one_that_is_trained(compiled):
+    class Tenfold(nn.Module):
+        def forward(self, x):
+            return 10 * x
+
+    same = []
+
+    class Compare(Callback):
+        def after_pred(self, learn):
+            with torch.no_grad():
+                same.append(torch.allclose(learn.preds, learn.model(learn.xb), rtol=1e-4))
+
+    learn = quiet(compile=compiled)
+    learn.fit(1, lr=0.001)
+    learn.model = nn.Sequential(learn.model, Tenfold())
+    learn.fit(2, lr=0.001, cbs=Compare())
+    assert all(same) and len(same) > 2
+
+
+@pytest.mark.parametrize("event", ["before_fit", "before_train", "before_batch", "after_step"])
+def test_a_callback_may_validate_at_any_event(event):
+    def told(self, learn):
+        asked.append(learn.training)
+        if learn.training or event in {"before_fit", "before_train"}:
+            learn.validate()
+
+    asked, plain = [], quiet()
+    plain.fit(2, lr=0.1)
+    learn = quiet(cbs=[type("Curious", (Callback,), {event: told})()])
+    learn.fit(2, lr=0.1)
+    assert asked
+    assert learn.recorder.values == plain.recorder.values
+
+
+def test_every_listener_hears_the_end_even_if_one_fails():
+    class Enough(Callback):
+        def after_batch(self, learn):
+            raise StopFitError
+
+    note = Note()
+    dls = DataLoaders([(torch.full((2, 1), torch.inf), torch.ones(2, 1))], tiny_dls().valid)
+    learn = quiet(dls, cbs=[Enough(), note])
+    with pytest.raises(FloatingPointError):
+        learn.fit(1, lr=0.1)
+    assert note.heard[-1] == "after_fit"
+    assert learn.cbs[-1] is note and len(learn.cbs) == 3
+
+
+def test_lr_find_leaves_no_trace_on_a_loader_with_a_seed(make_dls):
+    def losses(find):
+        learn = quiet(make_dls(), linear(), mnist_loss)
+        if find:
+            learn.lr_find(n=5)
+        learn.fit(1, lr=0.1)
+        return learn.recorder.losses
+
+    assert losses(True) == losses(False)
+
+
+def test_an_error_in_predict_leaves_the_model_as_it_was():
+    learn = quiet()
+    learn.model.train()
+    with pytest.raises(RuntimeError):
+        learn.predict(torch.ones(2, 5))
+    assert learn.model.training

@@ -71,3 +71,12 @@ def test_running_mean_does_not_hold_on_to_the_graph():
     mean = RunningMean()
     mean.add(w * 3, 1)
     assert not mean.value.requires_grad
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_many_batches_in_half_precision_are_added_up_in_float32(dtype):
+    mean = RunningMean()
+    for _ in range(1100):
+        mean.add(torch.tensor(1.0, dtype=dtype), 64)
+    assert mean.value == 1
+    assert mean.value.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
