@@ -138,6 +138,18 @@ def test_the_function_itself_gives_what_backward_gives(wide_loss):
 
 
 @pytest.mark.slow
+def test_a_model_around_the_old_one_is_the_one_that_is_compiled(compiler, make_dls):
+    def wrapped(compiled):
+        learn = trained(make_dls, compiled)
+        learn.model = nn.Sequential(learn.model, nn.Hardtanh(-0.1, 0.1))
+        learn.fit(1, 0.1)
+        return learn
+
+    for fast, plain in zip(wrapped(True).params, wrapped(False).params, strict=True):
+        torch.testing.assert_close(fast, plain, rtol=0, atol=1e-5)
+
+
+@pytest.mark.slow
 def test_layers_frozen_and_freed_between_fits(compiler, make_dls):
     learn = trained(make_dls, True)
     learn.model[0].requires_grad_(False)
